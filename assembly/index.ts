@@ -1,0 +1,5 @@
+/**
+ * The kernel's whole border: pointers, counts and the memory, nothing else.
+ */
+export { heapBase } from './layout'
+export { generate, walk } from './chain'

@@ -1,0 +1,95 @@
+/**
+ * What a command says: lines and a progress bar for people, one JSON object a line for programs. Results go
+ * to standard output; progress and problems of the moment to standard error.
+ */
+import { type Bar, Presets, SingleBar } from 'cli-progress'
+import pc from 'picocolors'
+import { toProblem } from '../core/errors.js'
+
+export type Output = {
+  readonly json: boolean
+  /** Something happened: `fields` for a program, `line` for a person. */
+  event(name: string, fields: Readonly<Record<string, unknown>>, line: string): void
+  /** A passing problem: the command goes on. */
+  warn(line: string): void
+  /** Progress towards `total`; `text` follows the bar. Call `done` before the next line. */
+  progress(label: string, total: bigint): Progress
+}
+
+export type Progress = { update(value: bigint, text: string): void; done(): void }
+
+/** Milliseconds between two progress lines where there is no terminal. */
+const lineEveryMs = 1_000
+
+export function createOutput(json: boolean): Output {
+  const bars = !json && process.stderr.isTTY
+  return {
+    json,
+    event(name, fields, line) {
+      process.stdout.write(`${json ? toJson({ event: name, ...fields }) : line}\n`)
+    },
+    warn(line) {
+      process.stderr.write(json ? '' : `${pc.yellow('!')} ${line}\n`)
+    },
+    progress(label, total) {
+      return bars ? bar(label, total) : lines(label, total, json)
+    },
+  }
+}
+
+/** JSON with amounts as decimal strings. */
+export const toJson = (value: unknown): string =>
+  JSON.stringify(value, (_, each) => (typeof each === 'bigint' ? String(each) : each))
+
+/** The one way a command fails: a code for programs, a sentence for people. */
+export function printError(error: unknown, json: boolean): void {
+  const problem = toProblem(error)
+  if (json) process.stdout.write(`${toJson({ error: problem })}\n`)
+  else process.stderr.write(`${pc.red('error')} ${problem.message} ${pc.dim(`[${problem.code}]`)}\n`)
+}
+
+/** A bar counts in permille: a number holds that exactly, whatever the amounts. */
+const permille = (value: bigint, total: bigint): number =>
+  total === 0n ? 1_000 : Number((value * 1_000n) / total)
+
+function bar(label: string, total: bigint): Progress {
+  const options = {
+    format: `${label} ${pc.cyan('{bar}')} {percentage} %  {text}`,
+    barsize: 28,
+    hideCursor: true,
+    linewrap: false,
+    clearOnComplete: false,
+  }
+  const single: Bar = new SingleBar(options, Presets.shades_classic)
+  single.start(1_000, 0, { text: '' })
+  return {
+    update: (value, text) => single.update(permille(value, total), { text }),
+    done: () => single.stop(),
+  }
+}
+
+/** Without a terminal, a plain line now and then; nothing at all for a program. */
+function lines(label: string, total: bigint, silent: boolean): Progress {
+  let next = Date.now() + lineEveryMs
+  return {
+    update(value, text) {
+      if (silent || Date.now() < next) return
+      next = Date.now() + lineEveryMs
+      process.stderr.write(`${label} ${Math.floor(permille(value, total) / 10)} %  ${text}\n`)
+    },
+    done: () => undefined,
+  }
+}
+
+/** `104857600` → `100.0 MiB`. */
+export function formatBytes(bytes: bigint | number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
+  let value = Number(bytes)
+  let unit = 0
+  for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`
+}
+
+/** `1234567` → `1,234,567`. */
+export const formatAmount = (amount: bigint): string =>
+  String(amount).replace(/\B(?=(\d{3})+$)/g, ',')

@@ -1,0 +1,38 @@
+/**
+ * The limit on everything a peer can send or make us keep. Passing one is a typed error, never growth.
+ */
+export const limits = Object.freeze({
+  /** Participants of a channel, and the assets it holds. */
+  seatsMax: 16,
+  assetsMax: 8,
+  /** Lanes of one channel, open or closed. */
+  lanesMax: 256,
+  /** Digits of a voucher, and steps over all of its chains. */
+  digitsMax: 4,
+  chainStepsMax: 1_024,
+  /** Steps one tick frame may rise: what a liar can make us hash. */
+  frameStepsMax: 256,
+  /** Bytes of one control message. */
+  controlBytesMax: 262_144,
+  /** Bytes of one frame on a pay substream. */
+  payBytesMax: 65_536,
+  /** Bytes of one frame on a paid stream, header included. */
+  streamBytesMax: 262_144,
+  /** Bytes of a resource's name. */
+  resourceBytesMax: 1_024,
+  /** Channels with one peer that are not settled. */
+  channelsPerPeerMax: 64,
+  /** Receipts that wait for an owner who does not take them. */
+  receiptsMax: 1_024,
+  /** Lanes bound to one connection. */
+  handlesMax: 4_096,
+  /** Paid streams open at once on one connection. */
+  streamsPerPeerMax: 256,
+  /** Purchases remembered on one lane, finished ones included. */
+  purchasesPerLaneMax: 1_024,
+  /** Streams opened for one purchase without any new byte acknowledged. */
+  restartsMax: 256,
+  /** Messages a channel has to repeat, and bytes that may wait for a peer that does not read. */
+  outboxMax: 8,
+  queuedBytesMax: 4_194_304,
+} as const)

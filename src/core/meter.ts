@@ -1,0 +1,226 @@
+/**
+ * The meter of one lane, on the payee's side: what is owed for what was acknowledged, and how far the
+ * provider may send on credit. Debt belongs to the lane and survives streams, reconnects and restarts.
+ *
+ * Exposure counts what was *granted*, not what was acknowledged: a consumer that takes bytes and never
+ * acknowledges them uses up its window all the same. A grant is durable before a byte of it is sent.
+ */
+import * as Amount from './amount.js'
+import type { Hex } from './bytes.js'
+import { SluiceError } from './errors.js'
+import { limits } from './limits.js'
+import * as Price from './price.js'
+
+/** One purchase of one resource; it outlives the streams that carry it. */
+export type Purchase = {
+  readonly id: Hex
+  readonly quote: Hex
+  readonly price: Price.Price
+  readonly quantum: bigint
+  /** Highest offset the consumer called durable. */
+  readonly acknowledged: bigint
+  /** Offset up to which bytes may have been sent. */
+  readonly granted: bigint
+  /** Streams opened since `acknowledged` last rose. */
+  readonly restarts: number
+  /** Drained, paid and receipted: nothing more is sent. */
+  readonly finished: boolean
+}
+
+export type Meter = {
+  /** Owed for finished purchases that are no longer remembered one by one. */
+  readonly forgotten: bigint
+  readonly purchases: readonly Purchase[]
+}
+
+/** The most anyone may owe us beyond what they have paid, in quanta. */
+export const window = { first: 1n, last: 64n, peer: 256n } as const
+
+export const empty: Meter = { forgotten: 0n, purchases: [] }
+
+export const find = (meter: Meter, id: Hex): Purchase | undefined =>
+  meter.purchases.find((purchase) => purchase.id === id)
+
+const cost = (purchase: Purchase, offset: bigint): bigint => Price.owed(purchase.price, offset)
+
+/** Owed for all acknowledged offsets, each purchase rounded up once. */
+export const owed = (meter: Meter): bigint =>
+  meter.purchases.reduce((sum, p) => sum + cost(p, p.acknowledged), meter.forgotten)
+
+/** Owed if all that was granted is acknowledged, less what is paid; never below zero. */
+export const exposure = (meter: Meter, accepted: bigint): bigint =>
+  Amount.larger(0n, committed(meter) - accepted)
+
+const committed = (meter: Meter): bigint =>
+  meter.purchases.reduce((sum, p) => sum + cost(p, p.granted), meter.forgotten)
+
+/**
+ * The credit window, in money: one quantum at first, growing by every quantum paid on this lane, to 64.
+ */
+export function credit(quantumPrice: bigint, accepted: bigint): bigint {
+  const quanta = Amount.clamp(window.first + accepted / quantumPrice, window.first, window.last)
+  return quanta * quantumPrice
+}
+
+/**
+ * The meter with a stream of `id` opened (or resumed) at `offset`, which acknowledges everything below it.
+ * @throws MeterError `OFFSET_PAID`, `OFFSET_BEYOND_CREDIT`, `QUOTE_CHANGED`, `RESTART_LIMIT`, `PURCHASE_LIMIT`,
+ * `PURCHASE_FINISHED`
+ */
+export function open(
+  meter: Meter,
+  start: Pick<Purchase, 'id' | 'quote' | 'price' | 'quantum'>,
+  offset: bigint,
+): Meter {
+  const known = find(meter, start.id)
+  if (known === undefined) {
+    if (offset !== 0n)
+      throw new MeterError('OFFSET_BEYOND_CREDIT', 'a new purchase begins at offset 0')
+    const purchase = { ...start, acknowledged: 0n, granted: 0n, restarts: 0, finished: false }
+    return {
+      ...meter,
+      purchases: [...room(meter).purchases, purchase],
+      forgotten: room(meter).forgotten,
+    }
+  }
+  if (known.quote !== start.quote)
+    throw new MeterError(
+      'QUOTE_CHANGED',
+      'the quote changed since the purchase began; begin a new purchase',
+    )
+  if (known.finished) {
+    if (offset === known.acknowledged) return meter
+    throw new MeterError(
+      'PURCHASE_FINISHED',
+      'this purchase was delivered and paid; begin a new one',
+    )
+  }
+  if (offset < known.acknowledged)
+    throw new MeterError(
+      'OFFSET_PAID',
+      `bytes below ${known.acknowledged} were acknowledged before; begin a new purchase to get them again`,
+    )
+  const restarts = offset > known.acknowledged ? 0 : known.restarts + 1
+  if (restarts > limits.restartsMax)
+    throw new MeterError(
+      'RESTART_LIMIT',
+      'this purchase was resumed too often without any progress',
+    )
+  return replace(acknowledge(meter, start.id, offset), start.id, { restarts })
+}
+
+/** Room for one more purchase: the oldest finished one is forgotten, its cost kept. */
+function room(meter: Meter): Meter {
+  if (meter.purchases.length < limits.purchasesPerLaneMax) return meter
+  const oldest = meter.purchases.find((purchase) => purchase.finished)
+  if (oldest === undefined)
+    throw new MeterError(
+      'PURCHASE_LIMIT',
+      'too many unfinished purchases on this lane; finish one first',
+    )
+  return {
+    forgotten: meter.forgotten + cost(oldest, oldest.acknowledged),
+    purchases: meter.purchases.filter((purchase) => purchase !== oldest),
+  }
+}
+
+/**
+ * The consumer calls everything below `offset` durable.
+ * @throws MeterError `OFFSET_BEYOND_CREDIT` when it lies beyond what was granted
+ */
+export function acknowledge(meter: Meter, id: Hex, offset: bigint): Meter {
+  const purchase = find(meter, id)
+  if (purchase === undefined || offset > purchase.granted)
+    throw new MeterError('OFFSET_BEYOND_CREDIT', `offset ${offset} was never sent`)
+  if (offset <= purchase.acknowledged) return meter
+  return replace(meter, id, { acknowledged: offset, restarts: 0 })
+}
+
+/** What bounds a grant besides the lane's own window. */
+export type Bounds = {
+  readonly accepted: bigint
+  /** The lane can never pay more than this. */
+  readonly capacity: bigint
+  /** Exposure of the peer's other lanes, in the same asset. */
+  readonly peerExposure: bigint
+  /** Exposure the owner still allows this lane over all peers; undefined: no limit of the owner's. */
+  readonly ownerAllows: bigint | undefined
+}
+
+/**
+ * The offset up to which `id` may send now. `sharers` active streams split the room, yet each may take a
+ * whole quantum where there is one.
+ */
+export function grantable(meter: Meter, id: Hex, bounds: Bounds, sharers: number): bigint {
+  const purchase = find(meter, id)
+  if (purchase === undefined || purchase.finished) return 0n
+  const { accepted, capacity, peerExposure, ownerAllows } = bounds
+  const quantumPrice = cost(purchase, purchase.quantum)
+  let allowed = credit(quantumPrice, accepted)
+  allowed = Amount.min(allowed, window.peer * quantumPrice - peerExposure)
+  if (ownerAllows !== undefined) allowed = Amount.min(allowed, ownerAllows)
+  const ceiling = Amount.min(accepted + Amount.larger(0n, allowed), capacity)
+  const free = ceiling - committed(meter)
+  if (free <= 0n) return purchase.granted
+  const share = Amount.min(free, Amount.larger(free / BigInt(sharers), quantumPrice))
+  const offset = Price.affordable(purchase.price, cost(purchase, purchase.granted) + share)
+  return Amount.larger(purchase.granted, offset)
+}
+
+/**
+ * Whether the lane can never pay for `id` up to `offset`, even when all that others were granted and did not
+ * acknowledge is given back.
+ */
+export function isBeyond(meter: Meter, id: Hex, offset: bigint, capacity: bigint): boolean {
+  const purchase = find(meter, id)
+  if (purchase === undefined) return true
+  const others = owed(meter) - cost(purchase, purchase.acknowledged)
+  return others + cost(purchase, offset) > capacity
+}
+
+/** What must be paid before `id` can be finished: it and every finished purchase, to the unit. */
+export const due = (meter: Meter, id: Hex): bigint =>
+  meter.purchases.reduce(
+    (sum, p) => (p.finished || p.id === id ? sum + cost(p, p.acknowledged) : sum),
+    meter.forgotten,
+  )
+
+/** The meter with `id` granted up to `offset`; a grant never falls here. */
+export function grant(meter: Meter, id: Hex, offset: bigint): Meter {
+  const purchase = find(meter, id)
+  return purchase === undefined || offset <= purchase.granted
+    ? meter
+    : replace(meter, id, { granted: offset })
+}
+
+/** The stream ended after sending up to `sent`: the rest of its grant is free again. */
+export function release(meter: Meter, id: Hex, sent: bigint): Meter {
+  const purchase = find(meter, id)
+  if (purchase === undefined || purchase.granted <= sent) return meter
+  return replace(meter, id, { granted: Amount.larger(sent, purchase.acknowledged) })
+}
+
+/** The purchase is drained: everything sent was acknowledged. */
+export const finish = (meter: Meter, id: Hex): Meter => replace(meter, id, { finished: true })
+
+const replace = (meter: Meter, id: Hex, change: Partial<Purchase>): Meter => ({
+  ...meter,
+  purchases: meter.purchases.map((p) => (p.id === id ? { ...p, ...change } : p)),
+})
+
+/** A stream that asks for what was never offered, or too often. */
+export class MeterError extends SluiceError {
+  constructor(
+    code:
+      | 'OFFSET_PAID'
+      | 'OFFSET_BEYOND_CREDIT'
+      | 'QUOTE_CHANGED'
+      | 'RESTART_LIMIT'
+      | 'PURCHASE_LIMIT'
+      | 'PURCHASE_FINISHED',
+    message: string,
+  ) {
+    super(code, `${message[0]?.toUpperCase()}${message.slice(1)}.`)
+    this.name = 'MeterError'
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * A receipt: what both sides say a stream delivered and cost when it ended. It informs; the voucher has
+ * the authority.
+ */
+import { fromHex, type Hex } from './bytes.js'
+import * as TypedData from './typed-data.js'
+
+/** Why a stream ended, by its code on the wire. */
+export const reasons = [
+  'complete',
+  'consumer-stopped',
+  'provider-stopped',
+  'budget-exhausted',
+  'provider-failed',
+] as const
+
+export type Reason = (typeof reasons)[number]
+
+export type Receipt = {
+  readonly channelId: Hex
+  readonly lane: bigint
+  readonly quote: Uint8Array
+  /** The buyer's random id of this purchase. */
+  readonly purchase: Uint8Array
+  /** Offset steps delivered and acknowledged. */
+  readonly offset: bigint
+  /** What the purchase cost in all. */
+  readonly owed: bigint
+  readonly reason: Reason
+}
+
+const type = {
+  name: 'Receipt',
+  members: {
+    channelId: 'bytes32',
+    lane: 'uint64',
+    quote: 'bytes32',
+    purchase: 'bytes32',
+    offset: 'uint64',
+    owed: 'uint256',
+    reason: 'uint8',
+  },
+} as const satisfies TypedData.Type
+
+/** EIP-712 digest: the payer signs it with the lane's session key, the payee with its seat's key. */
+export const digest = (domain: TypedData.Domain, receipt: Receipt): Uint8Array =>
+  TypedData.digest(domain, type, {
+    ...receipt,
+    channelId: fromHex(receipt.channelId, 32),
+    reason: reasons.indexOf(receipt.reason),
+  })

@@ -1,0 +1,348 @@
+/**
+ * The book of channels: loads them, steps them one input at a time, persists each step before any of its
+ * effects leave, and repeats what the outbox holds until it is done.
+ */
+import type { Address, Hex } from '../core/bytes.js'
+import * as Channel from '../core/channel.js'
+import { InvariantError, SluiceError, toProblem } from '../core/errors.js'
+import { limits } from '../core/limits.js'
+import type { Message } from '../core/message.js'
+import * as Parameters from '../core/parameters.js'
+import type { Update } from '../core/update.js'
+import { Notifier } from './notifier.js'
+import type { Ledger, Sleep, Store } from './ports.js'
+import * as Records from './records.js'
+import * as Wire from './wire.js'
+
+/** What the book needs; `context` signs with the seat's key. */
+export type BookPorts = {
+  readonly store: Store
+  readonly ledger: Ledger
+  readonly sleep: Sleep
+  readonly context: Omit<Channel.Context, 'claim'>
+  /** Claim held, or promised, on a lane. */
+  readonly claim: (channelId: Hex, lane: bigint) => bigint
+  /** Sends to a peer by its signing key; a peer that is away gets it after it is back. */
+  readonly send: (signer: Address, message: Message) => void
+  readonly onChanged: (channel: Channel.Channel) => void
+  readonly onProblem: (error: SluiceError, channelId: Hex) => void
+}
+
+type Entry = {
+  channel: Channel.Channel
+  /** Inputs are stepped in order; this settles after the last one. */
+  turn: Promise<unknown>
+  readonly changed: Notifier
+  /** Why our last proposal was dropped. */
+  fate: SluiceError | undefined
+  /** Our own changes are made one after another; this settles after the last one. */
+  change: Promise<unknown>
+  submitting: boolean
+  frozen: boolean
+}
+
+/** Milliseconds between two tries of a ledger call that did not get through. */
+const ledgerRetryMs = 500
+/** Milliseconds between two looks at a channel that waits for its deposits. */
+const fundingPollMs = 5_000
+
+export class Book {
+  readonly #ports: BookPorts
+  readonly #entries = new Map<Hex, Entry>()
+  readonly #ended: AbortSignal
+
+  constructor(ports: BookPorts, ended: AbortSignal) {
+    this.#ports = ports
+    this.#ended = ended
+    for (const [, bytes] of ports.store.entries(Records.channelPrefix)) {
+      const channel = Wire.decode(Records.channel, bytes)
+      this.#entries.set(channel.id, entryOf(channel))
+    }
+  }
+
+  get(id: Hex): Channel.Channel | undefined {
+    return this.#entries.get(id)?.channel
+  }
+
+  /** The id that parameters give a channel. */
+  idOf(parameters: Parameters.Parameters): Hex {
+    return Parameters.id(this.#ports.context.domain, parameters)
+  }
+
+  all(): Channel.Channel[] {
+    return [...this.#entries.values()].map((entry) => entry.channel)
+  }
+
+  /** Why our last proposal for a channel, or the channel itself, was refused. */
+  fate(id: Hex): SluiceError | undefined {
+    return this.#entry(id).fate
+  }
+
+  /** Channels with the peer who signs with `signer` that can still change. */
+  with(signer: Address): Channel.Channel[] {
+    return this.all().filter((channel) => isOpen(channel) && signerOf(channel) === signer)
+  }
+
+  /** Proposes a channel and leaves the offer in its outbox. */
+  async propose(parameters: Parameters.Parameters, seat: number): Promise<Hex> {
+    return this.#add(Channel.propose(this.#context(undefined), parameters, seat))
+  }
+
+  /** Takes a peer's offer. An offer we took before is answered again. */
+  async accept(offer: Message & { type: 'open' }, seat: number): Promise<Hex> {
+    const step = Channel.accept(this.#context(undefined), offer, seat)
+    const known = this.#entries.get(step.channel.id)
+    if (known === undefined) return this.#add(step)
+    this.#ports.send(signerOf(known.channel), Channel.sync(known.channel))
+    return known.channel.id
+  }
+
+  async #add({ channel, effects }: Channel.Step): Promise<Hex> {
+    const mates = this.with(signerOf(channel)).length
+    if (mates >= limits.channelsPerPeerMax)
+      throw new BookError(
+        'CHANNEL_LIMIT',
+        `There are ${mates} channels with this peer; close some first.`,
+      )
+    await this.#ports.store.commit([
+      Records.write(Records.channelKey(channel.id), Records.channel, channel),
+    ])
+    const entry = entryOf(channel)
+    this.#entries.set(channel.id, entry)
+    this.#perform(entry, effects)
+    return channel.id
+  }
+
+  /** Steps a channel; resolves once the step is durable and its effects are on their way. */
+  async update(id: Hex, input: Channel.Input): Promise<void> {
+    const refused = await this.#turn(this.#entry(id), input)
+    if (refused !== undefined) this.#ports.onProblem(refused, id)
+  }
+
+  #turn(entry: Entry, input: Channel.Input): Promise<SluiceError | undefined> {
+    const turn = entry.turn.then(() => this.#step(entry, input))
+    entry.turn = turn.catch(() => undefined)
+    return turn
+  }
+
+  /** One step; what it refused of its input comes back. */
+  async #step(entry: Entry, input: Channel.Input): Promise<SluiceError | undefined> {
+    if (entry.frozen)
+      throw new BookError('CHANNEL_FROZEN', 'This channel is frozen after a broken invariant.')
+    try {
+      const { channel, effects } = Channel.step(
+        this.#context(entry.channel.id),
+        entry.channel,
+        input,
+      )
+      if (channel !== entry.channel)
+        await this.#ports.store.commit([
+          Records.write(Records.channelKey(channel.id), Records.channel, channel),
+        ])
+      entry.channel = channel
+      this.#perform(entry, effects)
+      const refused = effects.find((effect) => effect.type === 'refused')
+      return refused && new BookError(refused.code, refused.message)
+    } catch (error) {
+      if (error instanceof InvariantError) entry.frozen = true
+      throw error
+    }
+  }
+
+  #perform(entry: Entry, effects: readonly Channel.Effect[]): void {
+    for (const effect of effects) {
+      if (effect.type === 'send') this.#ports.send(signerOf(entry.channel), effect.message)
+      else if (effect.type === 'submit') void this.#submit(entry)
+      else if (effect.type === 'changed') this.#ports.onChanged(entry.channel)
+      else if (effect.type === 'dropped') entry.fate = new BookError(effect.code, effect.message)
+    }
+    entry.changed.notify()
+  }
+
+  /** Says on a new connection what we hold, so that both sides converge. */
+  resume(signer: Address): void {
+    for (const channel of this.with(signer)) this.#ports.send(signer, Channel.sync(channel))
+  }
+
+  /** Repeats what waits for this peer. */
+  replay(signer: Address): void {
+    for (const channel of this.with(signer))
+      for (const pending of channel.outbox)
+        if (pending.type === 'send') this.#ports.send(signer, pending.message)
+  }
+
+  /**
+   * Brings a change of a channel about: proposes what `updates` makes of it, again after a collision, until
+   * a complete state carries it. Changes of one channel wait for one another. @throws what refused it
+   */
+  change(
+    id: Hex,
+    updates: (channel: Channel.Channel) => readonly Update[],
+    signal?: AbortSignal,
+  ): Promise<Channel.Channel> {
+    const entry = this.#entry(id)
+    const change = entry.change.then(() => this.#change(entry, updates, signal))
+    entry.change = change.catch(() => undefined)
+    return change
+  }
+
+  async #change(
+    entry: Entry,
+    updates: (channel: Channel.Channel) => readonly Update[],
+    signal: AbortSignal | undefined,
+  ): Promise<Channel.Channel> {
+    for (;;) {
+      await entry.changed.until(() => entry.channel.proposal === undefined, signal)
+      const before = entry.channel.complete?.version ?? 0n
+      entry.fate = undefined
+      const input = { type: 'propose', updates: updates(entry.channel) } as const
+      const refused = await this.#turn(entry, input)
+      if (refused !== undefined && refused.code !== 'BUSY') throw refused
+      if (refused !== undefined) continue
+      const decided = (): boolean => (entry.channel.complete?.version ?? 0n) > before
+      await entry.changed.until(() => entry.fate !== undefined || decided(), signal)
+      const { fate } = entry as Entry
+      if (fate === undefined) return entry.channel
+      if (fate.code !== 'BUSY') throw fate
+    }
+  }
+
+  /** Waits until a channel satisfies `condition`. */
+  async until(
+    id: Hex,
+    condition: (channel: Channel.Channel) => boolean,
+    signal?: AbortSignal,
+  ): Promise<Channel.Channel> {
+    const entry = this.#entry(id)
+    await entry.changed.until(() => condition(entry.channel), signal)
+    return entry.channel
+  }
+
+  /** Looks at the layer for one channel, and goes on from what it says. */
+  async refresh(id: Hex): Promise<void> {
+    const [view, time] = await Promise.all([
+      this.#ports.ledger.channel(id),
+      this.#ports.ledger.time(),
+    ])
+    await this.update(id, { type: 'ledger', view, time })
+  }
+
+  /** Follows the layer: all open channels once, then every event, until the node ends. */
+  async follow(): Promise<void> {
+    const { ledger, store } = this.#ports
+    const known = store.get(Records.sequenceKey)
+    const after = known === undefined ? 0 : Wire.decode(Records.sequence, known)
+    const events = ledger.events({ after, signal: this.#ended })
+    void this.#poll()
+    for (const channel of this.all()) if (isOpen(channel)) await this.#look(channel.id)
+    for await (const event of events) {
+      if (!this.#entries.has(event.channelId)) continue
+      await this.#look(event.channelId)
+      await store.commit([Records.write(Records.sequenceKey, Records.sequence, event.sequence)])
+    }
+  }
+
+  /** `fundBy` passes without any event: channels that wait for deposits are looked at now and then. */
+  async #poll(): Promise<void> {
+    while (!this.#ended.aborted) {
+      await this.#ports.sleep(fundingPollMs, this.#ended)
+      for (const channel of this.all())
+        if (channel.phase === 'opening' || channel.phase === 'funding') await this.#look(channel.id)
+    }
+  }
+
+  /** As `refresh`, again and again until the layer answers. */
+  async #look(id: Hex): Promise<void> {
+    while (!this.#ended.aborted) {
+      try {
+        return await this.refresh(id)
+      } catch (error) {
+        if (this.#ended.aborted) return
+        this.#ports.onProblem(asSluiceError(error), id)
+        if (!isTransient(error)) return
+        await this.#ports.sleep(ledgerRetryMs, this.#ended)
+      }
+    }
+  }
+
+  /** Does what the outbox wants of the layer, one call at a time, until the layer has it. */
+  async #submit(entry: Entry): Promise<void> {
+    if (entry.submitting) return
+    entry.submitting = true
+    try {
+      while (!this.#ended.aborted) {
+        const pending = entry.channel.outbox.find((each) => each.type === 'submit')
+        if (pending === undefined || !isOpen(entry.channel)) return
+        try {
+          await this.#call(entry.channel, pending.call)
+          await this.refresh(entry.channel.id)
+          if (entry.channel.outbox.includes(pending)) return
+        } catch (error) {
+          if (this.#ended.aborted) return
+          this.#ports.onProblem(asSluiceError(error), entry.channel.id)
+          if (!isTransient(error)) return
+          await this.#ports.sleep(ledgerRetryMs, this.#ended)
+        }
+      }
+    } finally {
+      entry.submitting = false
+    }
+  }
+
+  #call({ parameters, seat, complete }: Channel.Channel, call: Channel.LedgerCall): Promise<void> {
+    const { ledger } = this.#ports
+    if (call === 'deposit') return ledger.deposit(parameters, seat)
+    if (call === 'refund') return ledger.refund(parameters, seat)
+    if (complete === undefined) throw new InvariantError(`${call} needs a complete state`)
+    if (call === 'open') return ledger.open(parameters, complete.signatures)
+    const { version, body, signatures } = complete
+    return ledger.close(parameters, { version, outcome: body.outcome }, signatures)
+  }
+
+  #entry(id: Hex): Entry {
+    const entry = this.#entries.get(id)
+    if (entry === undefined)
+      throw new BookError('CHANNEL_UNKNOWN', `There is no channel ${id} here.`)
+    return entry
+  }
+
+  #context(id: Hex | undefined): Channel.Context {
+    const { context, claim } = this.#ports
+    return { ...context, claim: (lane) => (id === undefined ? 0n : claim(id, lane)) }
+  }
+}
+
+const entryOf = (channel: Channel.Channel): Entry => ({
+  channel,
+  turn: Promise.resolve(),
+  changed: new Notifier(),
+  fate: undefined,
+  change: Promise.resolve(),
+  submitting: false,
+  frozen: false,
+})
+
+/** Whether anything can still happen in a channel. */
+export const isOpen = ({ phase }: Channel.Channel): boolean =>
+  phase !== 'closed' && phase !== 'dead'
+
+/** Signing key of the other seat. */
+export const signerOf = (channel: Channel.Channel): Address =>
+  channel.parameters.seats[Channel.peerOf(channel)]?.signer ?? '0x'
+
+const isTransient = (error: unknown): boolean =>
+  error instanceof SluiceError && error.code === 'LEDGER_UNREACHABLE'
+
+const asSluiceError = (error: unknown): SluiceError => {
+  if (error instanceof SluiceError) return error
+  const { code, message } = toProblem(error)
+  return new BookError(code, message)
+}
+
+/** A channel that is not here, or a change that was refused. */
+export class BookError extends SluiceError {
+  constructor(code: string, message: string) {
+    super(code, message)
+    this.name = 'BookError'
+  }
+}

@@ -1,0 +1,140 @@
+/**
+ * All lanes of a node, each with its payer's or payee's end, and what the node is exposed to over all of
+ * them. Debt of a lane that was closed unpaid stays with the peer who left it.
+ */
+import * as Amount from '../core/amount.js'
+import type { Address, Hex } from '../core/bytes.js'
+import type { Channel } from '../core/channel.js'
+import * as Codec from '../core/codec.js'
+import type { Lane } from '../core/lane.js'
+import type { Domain } from '../core/typed-data.js'
+import type { Engine } from '../crypto/engine.js'
+import { signerOf } from './book.js'
+import { Payee } from './payee.js'
+import { Payer } from './payer.js'
+import type { Store, Write } from './ports.js'
+import * as Records from './records.js'
+import * as Wire from './wire.js'
+
+export type LanesPorts = {
+  readonly store: Store
+  readonly crypto: Engine
+  readonly domain: Domain
+  readonly session: Uint8Array
+  readonly exposureMax: bigint | undefined
+  readonly channel: (id: Hex) => Channel | undefined
+  readonly onPayment: (role: 'payer' | 'payee', end: Payer | Payee, by: bigint) => void
+  readonly onProblem: (error: unknown) => void
+}
+
+type Owned<End> = { readonly end: End; readonly signer: Address }
+
+export class Lanes {
+  readonly #ports: LanesPorts
+  readonly #payers = new Map<string, Owned<Payer>>()
+  readonly #payees = new Map<string, Owned<Payee>>()
+
+  constructor(ports: LanesPorts) {
+    this.#ports = ports
+  }
+
+  payer(channelId: Hex, lane: bigint): Payer | undefined {
+    return this.#payers.get(Records.laneKey(channelId, lane))?.end
+  }
+
+  payee(channelId: Hex, lane: bigint): Payee | undefined {
+    return this.#payees.get(Records.laneKey(channelId, lane))?.end
+  }
+
+  /** Lanes by which we pay the peer with this signing key. */
+  paying(signer: Address): Payer[] {
+    return [...this.#payers.values()].filter((each) => each.signer === signer).map(({ end }) => end)
+  }
+
+  /** Both ends' lanes of one channel. */
+  of(channelId: Hex): { payers: Payer[]; payees: Payee[] } {
+    const here = ({ end }: Owned<Payer | Payee>): boolean => end.channelId === channelId
+    return {
+      payers: [...this.#payers.values()].filter(here).map(({ end }) => end),
+      payees: [...this.#payees.values()].filter(here).map(({ end }) => end),
+    }
+  }
+
+  /** What we hold, or have promised, on a lane. */
+  claim(channelId: Hex, lane: bigint): bigint {
+    return this.payer(channelId, lane)?.promised ?? this.payee(channelId, lane)?.accepted ?? 0n
+  }
+
+  /** Takes note of a channel's lanes: new ones get an end here, closed ones are forgotten. */
+  update(channel: Channel): void {
+    const lanes = channel.complete?.body.lanes ?? []
+    for (const lane of lanes) this.#add(channel, lane)
+    const { payers, payees } = this.of(channel.id)
+    for (const end of [...payers, ...payees])
+      if (!lanes.some((lane) => lane.id === end.id)) this.#remove(end)
+  }
+
+  #add(channel: Channel, { id, payer, payee }: Lane): void {
+    const key = Records.laneKey(channel.id, id)
+    const signer = signerOf(channel)
+    const lane = (): Lane | undefined =>
+      this.#ports.channel(channel.id)?.complete?.body.lanes.find((each) => each.id === id)
+    const { onPayment } = this.#ports
+    if (payer === channel.seat && !this.#payers.has(key)) {
+      const ports = {
+        ...this.#ports,
+        onPaid: (end: Payer, by: bigint) => onPayment('payer', end, by),
+      }
+      this.#payers.set(key, { signer, end: new Payer(ports, channel.id, id, lane) })
+    }
+    if (payee === channel.seat && !this.#payees.has(key)) {
+      const ports = {
+        ...this.#ports,
+        bounds: (end: Payee) => this.#bounds(end, signer),
+        onPaid: (end: Payee, by: bigint) => this.#onPaid(end, by),
+      }
+      this.#payees.set(key, { signer, end: new Payee(ports, channel.id, id, lane) })
+    }
+  }
+
+  #remove(end: Payer | Payee): void {
+    const key = Records.laneKey(end.channelId, end.id)
+    const owned = this.#payees.get(key)
+    this.#payers.delete(key)
+    this.#payees.delete(key)
+    const writes: Write[] = [{ key, value: undefined }]
+    if (owned !== undefined && owned.end.exposure > 0n) {
+      const debt = this.#writtenOff(owned.signer) + owned.end.exposure
+      writes.push(Records.write(debtKey(owned.signer), Codec.amount, debt))
+    }
+    this.#ports.store.commit(writes).catch(this.#ports.onProblem)
+  }
+
+  /** More credit may be free for the peer's other lanes now. */
+  #onPaid(end: Payee, by: bigint): void {
+    this.#ports.onPayment('payee', end, by)
+    for (const other of this.#payees.values())
+      if (other.end !== end && other.end.hasStreams) other.end.poke()
+  }
+
+  #bounds(end: Payee, signer: Address): { peerExposure: bigint; ownerAllows: bigint | undefined } {
+    const { exposureMax } = this.#ports
+    let [peerExposure, allExposure] = [this.#writtenOff(signer), 0n]
+    for (const other of this.#payees.values()) {
+      if (other.end === end) continue
+      allExposure += other.end.exposure
+      if (other.signer === signer) peerExposure += other.end.exposure
+    }
+    const ownerAllows =
+      exposureMax === undefined ? undefined : Amount.larger(0n, exposureMax - allExposure)
+    return { peerExposure, ownerAllows }
+  }
+
+  /** What this peer left unpaid on lanes that are gone. */
+  #writtenOff(signer: Address): bigint {
+    const bytes = this.#ports.store.get(debtKey(signer))
+    return bytes === undefined ? 0n : Wire.decode(Codec.amount, bytes)
+  }
+}
+
+const debtKey = (signer: Address): string => `debt/${signer}`

@@ -1,0 +1,191 @@
+/**
+ * A link: one connection, upgraded. Each side opens its own control substream, and its own pay substream
+ * once it pays; what it says there is bound to the peer that libp2p authenticated.
+ */
+import { type Address, concat } from '../core/bytes.js'
+import { SluiceError, toProblem } from '../core/errors.js'
+import * as Frame from '../core/frame.js'
+import { limits } from '../core/limits.js'
+import * as Message from '../core/message.js'
+import { frames } from './frames.js'
+import { Notifier } from './notifier.js'
+import type { ByteStream, Connection } from './ports.js'
+import * as Wire from './wire.js'
+
+export const controlProtocol = '/sluice/channel/1'
+export const payProtocol = '/sluice/pay/1'
+
+/** What a link hands up. A handler that throws a SluiceError refuses the input; the peer is told. */
+export type LinkHandlers = {
+  readonly onMessage: (link: Link, message: Message.Message) => Promise<void>
+  readonly onPayFrames: (link: Link, frames: readonly Uint8Array[]) => Promise<void>
+  readonly onProblem: (link: Link, error: SluiceError) => void
+}
+
+export type Introduction = Message.Message & { type: 'hello' }
+
+export class Link {
+  readonly connection: Connection
+  readonly changed = new Notifier()
+  /** Who the peer says it is; signatures prove it. */
+  introduction: Introduction | undefined
+  /** The peer has told us all it holds: states may be signed from here on. */
+  synced = false
+  /** Why the link is of no more use. */
+  failure: SluiceError | undefined
+  readonly #handlers: LinkHandlers
+  readonly #control: Writer
+  readonly #pay: Writer
+  #controlRead = false
+  #payRead = false
+
+  constructor(connection: Connection, handlers: LinkHandlers) {
+    this.connection = connection
+    this.#handlers = handlers
+    this.#control = new Writer(connection, controlProtocol, (error) => this.#fail(error))
+    this.#pay = new Writer(connection, payProtocol, (error) => this.#fail(error))
+    connection.closed.addEventListener('abort', () => this.changed.notify(), { once: true })
+  }
+
+  get peer(): string {
+    return this.connection.peer
+  }
+
+  get signer(): Address | undefined {
+    return this.introduction?.signer
+  }
+
+  get isOpen(): boolean {
+    return this.failure === undefined && !this.connection.closed.aborted
+  }
+
+  send(message: Message.Message): void {
+    this.#control.send(Frame.encode(Wire.encode(Message.message, message)))
+  }
+
+  /** Queues a frame of the pay substream; all that is queued in one turn leaves in one write. */
+  pay(body: Uint8Array): void {
+    this.#pay.send(Frame.encode(body))
+  }
+
+  /** Waits until `condition`, or throws what ended the link. */
+  async until(condition: () => boolean, signal?: AbortSignal): Promise<void> {
+    await this.changed.until(() => condition() || !this.isOpen, signal)
+    if (!this.isOpen)
+      throw (
+        this.failure ??
+        new LinkError('CONNECTION_LOST', 'The connection to the peer is gone; try again.')
+      )
+  }
+
+  /** Reads a control substream that the peer opened; it may open one. */
+  async readControl(stream: ByteStream): Promise<void> {
+    if (this.#controlRead) return stream.abort(duplicate)
+    this.#controlRead = true
+    await this.#read(stream, limits.controlBytesMax, async (bodies) => {
+      for (const body of bodies) {
+        const message = Wire.decode(Message.message, body)
+        await this.#handlers.onMessage(this, message)
+        this.changed.notify()
+      }
+    })
+  }
+
+  /** Reads a pay substream that the peer opened; it may open one. */
+  async readPay(stream: ByteStream): Promise<void> {
+    if (this.#payRead) return stream.abort(duplicate)
+    this.#payRead = true
+    await this.#read(stream, limits.payBytesMax, (bodies) =>
+      this.#handlers.onPayFrames(this, bodies),
+    )
+  }
+
+  /** What a peer sends against the protocol ends this stream and its link, and nothing else. */
+  async #read(
+    stream: ByteStream,
+    limit: number,
+    handle: (bodies: readonly Uint8Array[]) => Promise<void>,
+  ): Promise<void> {
+    try {
+      for await (const bodies of frames(stream, limit)) await handle(bodies)
+    } catch (error) {
+      if (this.connection.closed.aborted) return
+      const problem = toProblem(error)
+      stream.abort(new LinkError(problem.code, problem.message))
+      this.send({
+        type: 'problem',
+        code: problem.code.slice(0, 64),
+        message: problem.message.slice(0, 1_024),
+      })
+      this.#fail(new LinkError(problem.code, problem.message))
+    }
+  }
+
+  #fail(error: SluiceError): void {
+    if (!this.isOpen) return
+    this.failure = error
+    this.#handlers.onProblem(this, error)
+    this.changed.notify()
+    void this.connection.close().catch(() => undefined)
+  }
+}
+
+/** Writes frames to a substream that it opens at the first; back-pressure gathers them into larger writes. */
+class Writer {
+  readonly #connection: Connection
+  readonly #protocol: string
+  readonly #onFailure: (error: SluiceError) => void
+  #queue: Uint8Array[] = []
+  #queuedBytes = 0
+  #running = false
+  #stream: ByteStream | undefined
+
+  constructor(connection: Connection, protocol: string, onFailure: (error: SluiceError) => void) {
+    this.#connection = connection
+    this.#protocol = protocol
+    this.#onFailure = onFailure
+  }
+
+  send(frame: Uint8Array): void {
+    if (this.#connection.closed.aborted) return
+    this.#queuedBytes += frame.length
+    if (this.#queuedBytes > limits.queuedBytesMax) {
+      this.#onFailure(new LinkError('PEER_TOO_SLOW', 'The peer does not read what it is sent.'))
+      return
+    }
+    this.#queue.push(frame)
+    if (!this.#running) {
+      this.#running = true
+      void this.#run()
+    }
+  }
+
+  async #run(): Promise<void> {
+    try {
+      this.#stream ??= await this.#connection.open(this.#protocol)
+      await Promise.resolve()
+      while (this.#queue.length > 0) {
+        const batch = concat(...this.#queue)
+        this.#queue = []
+        this.#queuedBytes = 0
+        if (!this.#stream.send(batch)) await this.#stream.drained(this.#connection.closed)
+      }
+    } catch (error) {
+      if (this.#connection.closed.aborted) return
+      const { code, message } = toProblem(error)
+      this.#onFailure(new LinkError(code, message))
+    } finally {
+      this.#running = false
+    }
+  }
+}
+
+/** A connection that is gone, or a peer that broke the protocol. */
+export class LinkError extends SluiceError {
+  constructor(code: string, message: string) {
+    super(code, message)
+    this.name = 'LinkError'
+  }
+}
+
+const duplicate = new LinkError('UNEXPECTED', 'This connection has such a substream already.')

@@ -1,0 +1,283 @@
+/**
+ * The payee's end of one lane: takes vouchers and ticks as they arrive, makes them durable in groups, and
+ * only then counts them as accepted and lets the provider send on.
+ *
+ * A grant of credit lies in the same write as the claim that earned it, and is used only after that write.
+ */
+import type { Hex } from '../core/bytes.js'
+import { laneTweak } from '../core/chain.js'
+import * as Claim from '../core/claim.js'
+import { SluiceError } from '../core/errors.js'
+import * as Lane from '../core/lane.js'
+import * as Meter from '../core/meter.js'
+import * as Price from '../core/price.js'
+import type * as Tick from '../core/tick.js'
+import type { Domain } from '../core/typed-data.js'
+import * as Voucher from '../core/voucher.js'
+import type { Engine } from '../crypto/engine.js'
+import { Notifier } from './notifier.js'
+import type { Store } from './ports.js'
+import * as Records from './records.js'
+import * as Wire from './wire.js'
+
+export type PayeePorts = {
+  readonly store: Store
+  readonly crypto: Engine
+  readonly domain: Domain
+  /** Exposure of the peer's other lanes, and what the owner allows this one. */
+  readonly bounds: (payee: Payee) => Pick<Meter.Bounds, 'peerExposure' | 'ownerAllows'>
+  readonly onPaid: (payee: Payee, by: bigint) => void
+}
+
+/** The one stream that carries a purchase. */
+export type Stream = {
+  readonly purchase: Hex
+  /** Told when a newer stream of the same purchase takes over. */
+  readonly stop: () => void
+}
+
+export class Payee {
+  readonly channelId: Hex
+  readonly id: bigint
+  readonly #ports: PayeePorts
+  readonly #lane: () => Lane.Lane | undefined
+  readonly #tweak: Uint8Array
+  readonly #changed = new Notifier()
+  /** Running streams in the order they are served; the first has the first call on credit. */
+  readonly #streams: Stream[] = []
+  /** Newest, perhaps not durable yet. */
+  #claim: Claim.Claim | undefined
+  #meter: Meter.Meter
+  /** As it lies on disk: what counts. */
+  #durable: Records.LaneRecord
+  #flushing: Promise<void> | undefined
+  #dirty = false
+  #failure: unknown
+
+  constructor(ports: PayeePorts, channelId: Hex, id: bigint, lane: () => Lane.Lane | undefined) {
+    this.#ports = ports
+    this.channelId = channelId
+    this.id = id
+    this.#lane = lane
+    this.#tweak = laneTweak(channelId, id)
+    const bytes = ports.store.get(Records.laneKey(channelId, id))
+    this.#durable =
+      bytes === undefined
+        ? { claim: undefined, meter: Meter.empty }
+        : Wire.decode(Records.lane, bytes)
+    this.#claim = this.#durable.claim
+    this.#meter = this.#durable.meter
+  }
+
+  /** The newest durable claim: what the adjudicator would pay. */
+  get claim(): Claim.Claim | undefined {
+    return this.#durable.claim
+  }
+
+  /** Its amount, cumulative. */
+  get accepted(): bigint {
+    return Claim.amount(this.#durable.claim)
+  }
+
+  /** Owed for everything acknowledged on this lane. */
+  get owed(): bigint {
+    return Meter.owed(this.#meter)
+  }
+
+  /** What we stand to lose if the payer never pays again. */
+  get exposure(): bigint {
+    return Meter.exposure(this.#meter, Claim.amount(this.#claim))
+  }
+
+  purchase(id: Hex): Meter.Purchase | undefined {
+    return Meter.find(this.#meter, id)
+  }
+
+  get hasStreams(): boolean {
+    return this.#streams.length > 0
+  }
+
+  /** @throws VoucherError, SignatureError */
+  takeVoucher(signed: Voucher.Signed): void {
+    const { crypto, domain } = this.#ports
+    const signer = crypto.secp256k1.recover(
+      Voucher.digest(domain, signed.voucher),
+      signed.signature,
+    )
+    const claim = Claim.renew(this.channelId, this.#open(), this.#claim, signed, signer)
+    this.#take(claim)
+  }
+
+  /** @throws TickError */
+  takeTicks(frame: Tick.Frame): void {
+    const { walk } = this.#ports.crypto.chain
+    this.#take(Claim.advance(this.#open(), this.#tweak, this.#claim, frame, walk))
+  }
+
+  #take(claim: Claim.Claim): void {
+    if (claim === this.#claim) return
+    this.#claim = claim
+    void this.#save()
+  }
+
+  /**
+   * A stream of a purchase begins at `offset`; one that still runs for it is stopped. Resolves once that,
+   * and its first grant, are durable. @throws MeterError
+   */
+  async start(
+    stream: Stream,
+    begin: Omit<Parameters<typeof Meter.open>[1], 'id'>,
+    offset: bigint,
+  ): Promise<void> {
+    this.#meter = Meter.open(this.#meter, { ...begin, id: stream.purchase }, offset)
+    const older = this.#streams.find(({ purchase }) => purchase === stream.purchase)
+    if (older !== undefined) {
+      this.#remove(older)
+      older.stop()
+    }
+    this.#streams.push(stream)
+    await this.#save()
+  }
+
+  /** Does not ask for a write of its own: what the consumer called durable it will say again on resume. */
+  acknowledge(purchase: Hex, offset: bigint): void {
+    this.#meter = Meter.acknowledge(this.#meter, purchase, offset)
+    this.#changed.notify()
+  }
+
+  /**
+   * Waits until `offset` may be sent, or `interrupted`, or the lane can never pay for it; returns the durable
+   * grant.
+   */
+  async granted(purchase: Hex, offset: bigint, interrupted: () => boolean): Promise<bigint> {
+    const grant = (): bigint => Meter.find(this.#durable.meter, purchase)?.granted ?? 0n
+    if (grant() < offset) this.poke()
+    await this.#changed.until(
+      () =>
+        grant() >= offset ||
+        interrupted() ||
+        this.#failure !== undefined ||
+        this.isBeyond(purchase, offset),
+    )
+    if (this.#failure !== undefined) throw this.#failure
+    return grant()
+  }
+
+  /** Whether the lane can never pay for `purchase` up to `offset`. */
+  isBeyond(purchase: Hex, offset: bigint): boolean {
+    const lane = this.#lane()
+    return lane === undefined || Meter.isBeyond(this.#meter, purchase, offset, Lane.capacity(lane))
+  }
+
+  /** Waits until all of a purchase that was acknowledged is paid, or `interrupted`. */
+  async paid(purchase: Hex, interrupted: () => boolean): Promise<void> {
+    await this.#changed.until(
+      () =>
+        this.accepted >= Meter.due(this.#meter, purchase) ||
+        interrupted() ||
+        this.#failure !== undefined,
+    )
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  /** What one purchase cost so far. */
+  owedFor(purchase: Hex): bigint {
+    const known = Meter.find(this.#meter, purchase)
+    return known === undefined ? 0n : Price.owed(known.price, known.acknowledged)
+  }
+
+  /** Waits for something that comes in on a stream of this lane; see `wake`. */
+  received(condition: () => boolean): Promise<void> {
+    return this.#changed.until(condition)
+  }
+
+  /** Wakes whoever waits here, so that it looks at its interruption. */
+  wake(): void {
+    this.#changed.notify()
+  }
+
+  /** The stream sent up to `sent` and is over; `finished` when drained and paid. */
+  async end(stream: Stream, sent: bigint, finished: boolean): Promise<void> {
+    if (!this.#remove(stream)) return
+    this.#meter = Meter.release(this.#meter, stream.purchase, sent)
+    if (finished) this.#meter = Meter.finish(this.#meter, stream.purchase)
+    await this.#save()
+  }
+
+  #remove(stream: Stream): boolean {
+    const at = this.#streams.indexOf(stream)
+    if (at >= 0) this.#streams.splice(at, 1)
+    return at >= 0
+  }
+
+  /** Looks whether more can be granted, for instance after another lane of the peer was paid. */
+  poke(): void {
+    if (this.#grant() !== this.#meter) void this.#save()
+  }
+
+  /** One write at a time; whatever comes meanwhile shares the next. Resolves when all of it is durable. */
+  async #save(): Promise<void> {
+    this.#dirty = true
+    this.#flushing ??= this.#flush()
+    await this.#flushing
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  async #flush(): Promise<void> {
+    this.#failure = undefined
+    try {
+      while (this.#dirty) {
+        await Promise.resolve()
+        this.#dirty = false
+        this.#meter = this.#grant()
+        const record = { claim: this.#claim, meter: this.#meter }
+        await this.#ports.store.commit([
+          Records.write(Records.laneKey(this.channelId, this.id), Records.lane, record),
+        ])
+        const by = Claim.amount(record.claim) - this.accepted
+        this.#durable = record
+        this.#changed.notify()
+        if (by > 0n) this.#ports.onPaid(this, by)
+      }
+    } catch (error) {
+      this.#failure = error
+      this.#changed.notify()
+    } finally {
+      this.#flushing = undefined
+    }
+  }
+
+  /** The meter with every stream granted what it may have; the first in line changes every time. */
+  #grant(): Meter.Meter {
+    const lane = this.#lane()
+    if (lane === undefined) return this.#meter
+    const bounds = {
+      accepted: Claim.amount(this.#claim),
+      capacity: Lane.capacity(lane),
+      ...this.#ports.bounds(this),
+    }
+    let meter = this.#meter
+    let sharers = this.#streams.length
+    for (const { purchase } of this.#streams) {
+      meter = Meter.grant(meter, purchase, Meter.grantable(meter, purchase, bounds, sharers))
+      sharers -= 1
+    }
+    const first = this.#streams.shift()
+    if (first !== undefined) this.#streams.push(first)
+    return meter
+  }
+
+  #open(): Lane.Lane {
+    const lane = this.#lane()
+    if (lane === undefined) throw new PayeeError('LANE_CLOSED', 'This lane is closed.')
+    return lane
+  }
+}
+
+/** A lane that takes no payments any more. */
+export class PayeeError extends SluiceError {
+  constructor(code: 'LANE_CLOSED', message: string) {
+    super(code, message)
+    this.name = 'PayeeError'
+  }
+}

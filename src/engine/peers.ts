@@ -1,0 +1,247 @@
+/**
+ * Peers: upgrades connections to links, introduces us, brings both sides to the newest state, and hands on
+ * what peers say. Nothing is signed for a channel before its peer has shown what it holds.
+ */
+import type { Address, Hex } from '../core/bytes.js'
+import type * as Channel from '../core/channel.js'
+import { SluiceError, toProblem } from '../core/errors.js'
+import * as Introduction from '../core/introduction.js'
+import { limits } from '../core/limits.js'
+import type { Message } from '../core/message.js'
+import type { Engine } from '../crypto/engine.js'
+import { type Book, signerOf } from './book.js'
+import type { Lanes } from './lanes.js'
+import { controlProtocol, Link, LinkError, payProtocol } from './link.js'
+import * as PayFrame from './pay-frame.js'
+import type { Payee } from './payee.js'
+import type { Payer } from './payer.js'
+import type { Connection, Ledger, Network } from './ports.js'
+
+export type PeersPorts = {
+  readonly network: Network
+  readonly ledger: Ledger
+  readonly crypto: Engine
+  readonly signing: Uint8Array
+  readonly book: Book
+  readonly lanes: Lanes
+  /** Our seat in a channel that a peer offers. @throws SluiceError when the owner does not want it */
+  readonly welcome: (offer: Message & { type: 'open' }, link: Link) => number
+  readonly onPeer: (link: Link, connected: boolean) => void
+  readonly onProblem: (error: SluiceError) => void
+}
+
+type Peer = {
+  readonly link: Link
+  /** Lanes that pay us over this connection; the index is the handle. */
+  readonly handles: Payee[]
+  /** Our side of the upgrade is done. */
+  ready: Promise<void>
+}
+
+export class Peers {
+  readonly #ports: PeersPorts
+  readonly #peers = new Map<string, Peer>()
+
+  constructor(ports: PeersPorts) {
+    this.#ports = ports
+  }
+
+  async start(): Promise<void> {
+    const { network } = this.#ports
+    await network.handle(controlProtocol, (stream, connection) => {
+      void this.#peer(connection).link.readControl(stream)
+    })
+    await network.handle(payProtocol, (stream, connection) => {
+      void this.#peer(connection).link.readPay(stream)
+    })
+  }
+
+  /** The link to the peer at `address`, upgraded and in step. @throws NetworkError, LinkError */
+  async connect(address: string, signal?: AbortSignal): Promise<Link> {
+    const connection = await this.#ports.network.connect(
+      address,
+      signal === undefined ? {} : { signal },
+    )
+    const peer = this.#peer(connection)
+    const { link } = peer
+    await peer.ready
+    await link.until(() => link.synced, signal)
+    return link
+  }
+
+  /** The link that a connection was upgraded to; upgrades it if it was not. */
+  link(connection: Connection): Link {
+    return this.#peer(connection).link
+  }
+
+  /** An open link to the peer who signs with `signer`. */
+  find(signer: Address): Link | undefined {
+    for (const { link } of this.#peers.values())
+      if (link.isOpen && link.signer === signer) return link
+    return undefined
+  }
+
+  send(signer: Address, message: Message): void {
+    this.find(signer)?.send(message)
+  }
+
+  #peer(connection: Connection): Peer {
+    const known = this.#peers.get(connection.id)
+    if (known !== undefined) return known
+    const link = new Link(connection, {
+      onMessage: (from, message) => this.#onMessage(from, message),
+      onPayFrames: async (from, bodies) => this.#onPayFrames(from, bodies),
+      onProblem: (_, error) => this.#ports.onProblem(error),
+    })
+    const peer: Peer = { link, handles: [], ready: Promise.resolve() }
+    this.#peers.set(connection.id, peer)
+    peer.ready = this.#upgrade(link)
+    peer.ready.catch(() => undefined)
+    connection.closed.addEventListener('abort', () => {
+      this.#peers.delete(connection.id)
+      if (link.introduction !== undefined) this.#ports.onPeer(link, false)
+    })
+    return peer
+  }
+
+  /** Introduces us, shows what we hold, binds the lanes we pay by, and says when that is done. */
+  async #upgrade(link: Link): Promise<void> {
+    const { ledger, crypto, signing, network, book, lanes } = this.#ports
+    const { domain } = ledger
+    const introduction = { from: network.peer, to: link.peer }
+    link.send({
+      type: 'hello',
+      chainId: domain.chainId,
+      adjudicator: domain.adjudicator,
+      signer: crypto.secp256k1.publicAddress(signing),
+      payout: ledger.account,
+      signature: crypto.secp256k1.sign(Introduction.digest(domain, introduction), signing),
+    })
+    await link.until(() => link.introduction !== undefined)
+    const signer = link.signer ?? '0x'
+    book.resume(signer)
+    await Promise.all(lanes.paying(signer).map((payer) => this.bind(link, payer)))
+    link.send({ type: 'synced' })
+    book.replay(signer)
+  }
+
+  /** Binds a lane we pay by to the connection; the payee shows what it holds. */
+  async bind(link: Link, payer: Payer, signal?: AbortSignal): Promise<void> {
+    if (payer.isBoundTo(link)) return
+    link.send({ type: 'bind', channelId: payer.channelId, lane: payer.id })
+    await link.until(() => payer.isBoundTo(link), signal)
+  }
+
+  async #onMessage(link: Link, message: Message): Promise<void> {
+    const { book } = this.#ports
+    if (message.type === 'hello') return this.#onHello(link, message)
+    if (message.type === 'problem') throw new LinkError(message.code, message.message)
+    const signer = link.signer
+    if (signer === undefined) throw new LinkError('UNEXPECTED', 'A peer introduces itself first.')
+    switch (message.type) {
+      case 'synced':
+        link.synced = true
+        return
+      case 'open':
+        return this.#onOpen(link, message)
+      case 'bind':
+        return this.#onBind(link, message.channelId, message.lane)
+      case 'bound':
+        this.#mine(link, message.channelId)
+        this.#ports.lanes
+          .payer(message.channelId, message.lane)
+          ?.bind(link, message.handle, message.claim)
+        return
+      default: {
+        if (message.type === 'sync' && book.get(message.channelId) === undefined) return
+        const channel = this.#mine(link, message.channelId)
+        // The peer may have seen the deposits before we did.
+        if (message.type === 'propose' && channel.phase === 'funding')
+          await this.#refresh(channel.id)
+        await book.update(channel.id, { type: 'message', message })
+      }
+    }
+  }
+
+  async #refresh(id: Hex): Promise<void> {
+    try {
+      await this.#ports.book.refresh(id)
+    } catch (error) {
+      this.#ports.onProblem(
+        error instanceof SluiceError ? error : new LinkError('INTERNAL', String(error)),
+      )
+    }
+  }
+
+  #onHello(link: Link, hello: Message & { type: 'hello' }): void {
+    const { ledger, crypto, network } = this.#ports
+    const { chainId, adjudicator } = ledger.domain
+    if (hello.chainId !== chainId || hello.adjudicator !== adjudicator)
+      throw new LinkError(
+        'WRONG_LEDGER',
+        'The two peers use different ledgers; give both the same --ledger.',
+      )
+    const digest = Introduction.digest(ledger.domain, { from: link.peer, to: network.peer })
+    if (crypto.secp256k1.recover(digest, hello.signature) !== hello.signer)
+      throw new LinkError('BAD_SIGNATURE', 'The peer does not hold the key it signs states with.')
+    if (link.introduction !== undefined)
+      throw new LinkError('UNEXPECTED', 'One introduction is enough.')
+    link.introduction = hello
+    this.#ports.onPeer(link, true)
+  }
+
+  async #onOpen(link: Link, offer: Message & { type: 'open' }): Promise<void> {
+    const { book } = this.#ports
+    try {
+      await book.accept(offer, this.#ports.welcome(offer, link))
+    } catch (error) {
+      if (!(error instanceof SluiceError)) throw error
+      const { code, message } = toProblem(error)
+      const channelId = book.idOf(offer.parameters)
+      link.send({ type: 'refuse', channelId, version: 0n, attempt: 0, code, message })
+    }
+  }
+
+  /** The payer of a lane gets a handle for it, and sees the claim we hold. */
+  #onBind(link: Link, channelId: Hex, lane: bigint): void {
+    this.#mine(link, channelId)
+    const payee = this.#ports.lanes.payee(channelId, lane)
+    const handles = this.#peers.get(link.connection.id)?.handles
+    if (payee === undefined || handles === undefined)
+      throw new LinkError('LANE_UNKNOWN', `There is no lane ${lane} by which you pay us.`)
+    if (!handles.includes(payee)) handles.push(payee)
+    if (handles.length > limits.handlesMax)
+      throw new LinkError('LANE_LIMIT', 'Too many lanes at once.')
+    link.send({
+      type: 'bound',
+      channelId,
+      lane,
+      handle: handles.indexOf(payee),
+      claim: payee.claim,
+    })
+  }
+
+  /** Vouchers and ticks; the handles are those of this connection alone. */
+  #onPayFrames(link: Link, bodies: readonly Uint8Array[]): void {
+    const handles = this.#peers.get(link.connection.id)?.handles ?? []
+    const lane = (handle: number): Payee => {
+      const payee = handles[handle]
+      if (payee === undefined)
+        throw new LinkError('LANE_UNKNOWN', `There is no handle ${handle} here.`)
+      return payee
+    }
+    for (const body of bodies) {
+      const frame = PayFrame.decode(body)
+      if (frame.type === 'voucher') lane(frame.handle).takeVoucher(frame.signed)
+      else for (const tick of frame.frames) lane(tick.handle).takeTicks(tick)
+    }
+  }
+
+  /** The channel, which must be one with this peer. */
+  #mine(link: Link, channelId: Hex): Channel.Channel {
+    const channel = this.#ports.book.get(channelId)
+    if (channel === undefined || signerOf(channel) !== link.signer)
+      throw new LinkError('CHANNEL_UNKNOWN', `There is no channel ${channelId} with you here.`)
+    return channel
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * What the engine needs from the outside world. Adapters in store/, net/, ledger/ and crypto/ implement
+ * these; the engine never imports an adapter, and no adapter imports another.
+ */
+import type { Address, Hex } from '../core/bytes.js'
+import type { Parameters } from '../core/parameters.js'
+import type { Outcome } from '../core/state.js'
+import type { Domain } from '../core/typed-data.js'
+
+/** One change of a commit; an undefined value deletes the key. */
+export type Write = { readonly key: string; readonly value: Uint8Array | undefined }
+
+/** A durable, ordered key-value store. Keys are ASCII, at most 512 characters. */
+export type Store = {
+  get(key: string): Uint8Array | undefined
+  /** All entries whose key starts with `prefix`, in key order. */
+  entries(prefix: string): Iterable<readonly [key: string, value: Uint8Array]>
+  /**
+   * All writes or none. Resolves once they would survive a loss of power: after the sync, not after
+   * the commit. Calls made while one is under way are grouped into the next sync.
+   * @throws StoreError `DISK_FULL`, `STORE_FAILED`
+   */
+  commit(writes: readonly Write[]): Promise<void>
+  close(): Promise<void>
+}
+
+/** A bidirectional byte stream (a yamux substream) with back-pressure in both directions. */
+export type ByteStream = AsyncIterable<Uint8Array> & {
+  readonly protocol: string
+  /** Queues `bytes`; false means: await `drained` before sending more. The bytes are not copied. */
+  send(bytes: Uint8Array): boolean
+  drained(signal?: AbortSignal): Promise<void>
+  /** Half-close: flush and send the end of our direction; the other may go on. */
+  close(): Promise<void>
+  /** Drop the stream at once, both directions. */
+  abort(error: Error): void
+}
+
+/** One connection to one authenticated peer. */
+export type Connection = {
+  readonly id: string
+  /** libp2p peer id, as text. */
+  readonly peer: string
+  /** The remote multiaddr, with its /p2p part. */
+  readonly address: string
+  /** Opens a substream. @throws NetworkError `PROTOCOL_UNSUPPORTED`, `PEER_UNREACHABLE` */
+  open(protocol: string, options?: { signal?: AbortSignal }): Promise<ByteStream>
+  /** Aborts when the connection is gone, whoever ended it. */
+  readonly closed: AbortSignal
+  close(): Promise<void>
+}
+
+export type Network = {
+  /** Our libp2p peer id, as text. */
+  readonly peer: string
+  /** Multiaddrs we listen on, each with /p2p/<peer>. */
+  addresses(): readonly string[]
+  /**
+   * The connection to the peer at `address` (a multiaddr with /p2p, or a bare peer id that is connected):
+   * the one that exists if there is one; nothing is dialled twice.
+   * @throws NetworkError `BAD_MULTIADDR`, `PEER_UNREACHABLE`, `PORT_IN_USE` (at start)
+   */
+  connect(address: string, options?: { signal?: AbortSignal }): Promise<Connection>
+  /** Streams that peers open; one handler a protocol. */
+  handle(
+    protocol: string,
+    handler: (stream: ByteStream, connection: Connection) => void,
+  ): Promise<void>
+  close(): Promise<void>
+}
+
+/** How the execution layer sees a channel. */
+export type LedgerChannel = {
+  readonly status: 'funding' | 'live' | 'dead' | 'closed'
+  /** Per seat and asset: what has been deposited, and withdrawn or paid out. */
+  readonly deposited: readonly (readonly bigint[])[]
+  readonly withdrawn: readonly (readonly bigint[])[]
+  readonly fundBy: bigint
+}
+
+/** Something that happened on the layer. `sequence` starts at 1 and has no gaps. */
+export type LedgerEvent = {
+  readonly sequence: number
+  readonly type: 'opened' | 'deposited' | 'live' | 'refunded' | 'closed'
+  readonly channelId: Hex
+}
+
+/**
+ * An execution layer, seen by one account. Every call may be repeated after a crash: `open`, `deposit`,
+ * `refund` and `close` succeed when what they ask for is already so.
+ * @throws LedgerError `LEDGER_UNREACHABLE` (retry), `INSUFFICIENT_BALANCE`, `CHANNEL_DEAD`, …
+ */
+export type Ledger = {
+  /** EIP-712 domain of everything signed for this layer. */
+  readonly domain: Domain
+  /** The account that this view signs its transactions with. */
+  readonly account: Address
+  /** Seconds; the least a channel of this layer may agree on. */
+  readonly minChallengePeriod: bigint
+  /** The layer's clock, Unix seconds. */
+  time(): Promise<bigint>
+  balance(account: Address, asset: Address): Promise<bigint>
+  channel(channelId: Hex): Promise<LedgerChannel | undefined>
+  /** Registers the channel; `signatures` on state 0, one per seat, in seat order. */
+  open(parameters: Parameters, signatures: readonly Uint8Array[]): Promise<void>
+  /** Pays the seat's opening deposit, all assets, from our account. */
+  deposit(parameters: Parameters, seat: number): Promise<void>
+  /** Takes a deposit back after `fundBy` when the others never funded. */
+  refund(parameters: Parameters, seat: number): Promise<void>
+  /** Cooperative close with a final state signed by every seat; pays out at once. */
+  close(
+    parameters: Parameters,
+    final: { readonly version: bigint; readonly outcome: Outcome },
+    signatures: readonly Uint8Array[],
+  ): Promise<void>
+  /** Events with a sequence above `after`, past ones first, then as they happen, until aborted. */
+  events(options: { after: number; signal: AbortSignal }): AsyncIterable<LedgerEvent>
+}
+
+/** Milliseconds since the Unix epoch. Tests and the simulator pass their own. */
+export type Clock = () => number
+
+/** Resolves after `ms` milliseconds, or at once when aborted. */
+export type Sleep = (ms: number, signal?: AbortSignal) => Promise<void>
+
+/** `size` unpredictable bytes. */
+export type Random = (size: number) => Uint8Array

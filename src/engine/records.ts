@@ -1,0 +1,55 @@
+/**
+ * What the engine keeps in the store: one record a channel, one a lane, and the keys they lie under. Both
+ * have a fixed size in the number of payments.
+ */
+
+import type { Hex } from '../core/bytes.js'
+import type { Claim } from '../core/claim.js'
+import * as Codec from '../core/codec.js'
+import { limits } from '../core/limits.js'
+import * as Message from '../core/message.js'
+import type { Meter, Purchase } from '../core/meter.js'
+import * as StreamMessage from '../core/stream-message.js'
+import type { Write } from './ports.js'
+import * as Wire from './wire.js'
+
+const meter = Codec.record<Meter>({
+  forgotten: Codec.amount,
+  purchases: Codec.list(
+    Codec.record<Purchase>({
+      id: Codec.id,
+      quote: Codec.id,
+      price: StreamMessage.price,
+      quantum: Codec.uint64,
+      acknowledged: Codec.uint64,
+      granted: Codec.uint64,
+      restarts: Codec.integer(limits.restartsMax),
+      finished: Codec.flag,
+    }),
+    limits.purchasesPerLaneMax,
+  ),
+})
+
+/**
+ * Our side of a lane. As payee: the claim we can prove, and what it is owed for. As payer: the newest voucher
+ * we signed (the claim's nodes are then only those known to be revealed), and what we acknowledged.
+ */
+export type LaneRecord = { readonly claim: Claim | undefined; readonly meter: Meter }
+
+export const lane = Codec.record<LaneRecord>({ claim: Codec.optional(Message.claim), meter })
+
+export const channel = Message.channel
+
+export const channelPrefix = 'channel/'
+export const channelKey = (id: Hex): string => `${channelPrefix}${id}`
+export const laneKey = (channelId: Hex, id: bigint): string => `lane/${channelId}/${id}`
+
+/** Sequence of the last ledger event that concerned us. */
+export const sequence = Codec.integer(Number.MAX_SAFE_INTEGER)
+export const sequenceKey = 'ledger/sequence'
+
+/** One record to be written. */
+export const write = <T>(key: string, codec: Codec.Codec<T>, value: T): Write => ({
+  key,
+  value: Wire.encode(codec, value),
+})

@@ -1,0 +1,299 @@
+/**
+ * The provider's side of one paid stream: quotes, checks who opens, sends as far as credit reaches, pauses
+ * where it ends, and drains to a receipt. It never sends a byte beyond a durable grant.
+ */
+import { fromHex, type Hex, toHex } from '../core/bytes.js'
+import { SluiceError, toProblem } from '../core/errors.js'
+import type { Lane } from '../core/lane.js'
+import * as Opening from '../core/opening.js'
+import * as Quote from '../core/quote.js'
+import * as Receipt from '../core/receipt.js'
+import { payloadMax, type StreamMessage } from '../core/stream-message.js'
+import type { Domain } from '../core/typed-data.js'
+import type { Engine } from '../crypto/engine.js'
+import type { Link } from './link.js'
+import type { Payee, Stream } from './payee.js'
+import type { ByteStream, Random } from './ports.js'
+import * as StreamFrame from './stream-frame.js'
+
+/** A part of a resource on its own timeline: where it stands once these bytes are taken. */
+export type Piece = { readonly data: Uint8Array; readonly position: bigint }
+
+/** What a provider offers: a quote, and the content from any offset on. */
+export type Offer = {
+  readonly quote: Quote.Quote
+  /** Bytes (priced per byte) or pieces (per second, per item), from `offset` steps on. */
+  readonly open: (
+    offset: bigint,
+    signal: AbortSignal,
+  ) => AsyncIterable<Uint8Array> | AsyncIterable<Piece>
+  /** Aborts when the owner withdraws the offer: running streams are drained. */
+  readonly withdrawn: AbortSignal
+  readonly onReceipt: (receipt: Receipt.Receipt) => void
+}
+
+export type SalePorts = {
+  readonly crypto: Engine
+  readonly domain: Domain
+  readonly random: Random
+  /** Our libp2p peer id. */
+  readonly peer: string
+  /** The seat's key. */
+  readonly signing: Uint8Array
+  /** The offer of a name; the only one for an empty name. @throws SaleError `RESOURCE_UNKNOWN` */
+  readonly find: (resource: string) => Offer
+  /** The lane that the peer of this link pays us by. @throws SaleError `LANE_UNKNOWN` */
+  readonly lane: (link: Link, channelId: Hex, lane: bigint) => { payee: Payee; lane: Lane }
+}
+
+/** Serves one stream to its end; everything a peer does wrong is told to it and thrown. */
+export async function serve(ports: SalePorts, link: Link, stream: ByteStream): Promise<void> {
+  try {
+    await new Sale(ports, link, stream).run()
+    await stream.close()
+  } catch (error) {
+    if (link.connection.closed.aborted) return
+    const { code, message } = toProblem(error)
+    const problem = {
+      type: 'problem',
+      code: code.slice(0, 64),
+      message: message.slice(0, 1_024),
+    } as const
+    try {
+      stream.send(StreamFrame.encodeMessage(problem))
+      await stream.close()
+    } catch {
+      stream.abort(new SaleError(code, message))
+    }
+    throw error
+  }
+}
+
+class Sale {
+  readonly #ports: SalePorts
+  readonly #link: Link
+  readonly #stream: ByteStream
+  readonly #reader: StreamFrame.StreamReader
+  /** Aborts when nothing more is to be sent. */
+  readonly #stop = new AbortController()
+  #reason: Receipt.Reason = 'complete'
+  #failure: unknown
+  #sent = 0n
+  #receipt: Uint8Array | undefined
+
+  constructor(ports: SalePorts, link: Link, stream: ByteStream) {
+    this.#ports = ports
+    this.#link = link
+    this.#stream = stream
+    this.#reader = new StreamFrame.StreamReader(stream)
+  }
+
+  async run(): Promise<void> {
+    const ask = await this.#message('ask')
+    if (ask === undefined) return
+    const offer = this.#ports.find(ask.resource)
+    const nonce = this.#ports.random(32)
+    this.#send({ type: 'quote', quote: offer.quote, nonce })
+    const open = await this.#message('open')
+    if (open === undefined) return
+    const { payee, lane } = this.#ports.lane(this.#link, open.channelId, open.lane)
+    this.#checkOpening(open, lane, offer.quote, nonce)
+    const { price, quantum } = offer.quote
+    const terms = { quote: toHex(Quote.hash(offer.quote)), price, quantum }
+    const stream = { purchase: open.purchase, stop: () => this.#supersede(payee) }
+    const wake = (): void => payee.wake()
+    const { closed } = this.#link.connection
+    closed.addEventListener('abort', wake)
+    try {
+      await payee.start(stream, terms, open.offset)
+      this.#sent = open.offset
+      void this.#listen(payee, open.purchase)
+      await this.#deliver(offer, payee, open.purchase)
+      await this.#settle(offer, payee, stream, lane, open)
+    } finally {
+      closed.removeEventListener('abort', wake)
+      this.#end('provider-stopped', payee)
+      await payee.end(stream, this.#sent, false)
+    }
+  }
+
+  #supersede(payee: Payee): void {
+    this.#failure ??= new SaleError('SUPERSEDED', 'A newer stream carries this purchase.')
+    this.#end('provider-stopped', payee)
+  }
+
+  /** The next frame, which must be this message; undefined where the consumer only asked and left. */
+  async #message<T extends StreamMessage['type']>(
+    type: T,
+  ): Promise<(StreamMessage & { type: T }) | undefined> {
+    const frame = await this.#reader.next()
+    if (frame === undefined) return undefined
+    if (frame.type !== 'message' || frame.message.type !== type)
+      throw new SaleError('UNEXPECTED', `A paid stream expects ${type} here.`)
+    return frame.message as StreamMessage & { type: T }
+  }
+
+  #checkOpening(
+    open: StreamMessage & { type: 'open' },
+    lane: Lane,
+    quote: Quote.Quote,
+    nonce: Uint8Array,
+  ): void {
+    const opening: Opening.Opening = {
+      channelId: open.channelId,
+      lane: open.lane,
+      payer: this.#link.peer,
+      payee: this.#ports.peer,
+      quote: Quote.hash(quote),
+      nonce,
+    }
+    const digest = Opening.digest(this.#ports.domain, opening)
+    if (this.#ports.crypto.secp256k1.recover(digest, open.signature) !== lane.sessionKey)
+      throw new SaleError('BAD_SIGNATURE', "The stream is not opened by the lane's session key.")
+  }
+
+  /** Takes acknowledgements, the wish to stop and the receipt as they come. */
+  async #listen(payee: Payee, purchase: Hex): Promise<void> {
+    try {
+      for (;;) {
+        const frame = await this.#reader.next()
+        if (frame === undefined)
+          throw new SaleError('CONSUMER_GONE', 'The consumer left the stream.')
+        if (frame.type === 'acknowledgement') {
+          if (frame.position > this.#sent)
+            throw new SaleError('UNEXPECTED', `Offset ${frame.position} was never sent.`)
+          payee.acknowledge(purchase, frame.position)
+        } else if (frame.type === 'message' && frame.message.type === 'drain')
+          this.#end(frame.message.reason, payee)
+        else if (frame.type === 'message' && frame.message.type === 'receipt') {
+          this.#receipt = frame.message.signature
+          payee.wake()
+          return
+        } else throw new SaleError('UNEXPECTED', 'The consumer sent what no consumer sends.')
+      }
+    } catch (error) {
+      this.#failure ??= error
+      this.#end('provider-failed', payee)
+    }
+  }
+
+  /** Sends what the source yields, as far as it is granted, until the end or until told to stop. */
+  async #deliver(offer: Offer, payee: Payee, purchase: Hex): Promise<void> {
+    const { signal } = this.#stop
+    const withdraw = (): void => this.#end('provider-stopped', payee)
+    offer.withdrawn.addEventListener('abort', withdraw, { once: true })
+    if (offer.withdrawn.aborted) withdraw()
+    const stopped = new Promise<undefined>((resolve) =>
+      signal.addEventListener('abort', () => resolve(undefined), { once: true }),
+    )
+    const source = this.#isWhole(offer, payee, purchase)
+      ? undefined
+      : offer.open(this.#sent, signal)[Symbol.asyncIterator]()
+    try {
+      while (source !== undefined && !signal.aborted) {
+        const next = await Promise.race([source.next(), stopped])
+        if (next === undefined || next.done) break
+        await this.#sendPiece(next.value, offer, payee, purchase)
+      }
+    } catch (error) {
+      if (this.#failure === undefined && !this.#link.isOpen) throw error
+      this.#end('provider-failed', payee)
+    } finally {
+      offer.withdrawn.removeEventListener('abort', withdraw)
+      // A source that ignores its signal must not hold up the drain.
+      void source?.return?.()?.catch(() => undefined)
+    }
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  /** Nothing is left to send: all of it was, or the purchase is finished and asks for its receipt again. */
+  #isWhole({ quote }: Offer, payee: Payee, purchase: Hex): boolean {
+    return this.#sent === quote.size || payee.purchase(purchase)?.finished === true
+  }
+
+  async #sendPiece(
+    piece: Uint8Array | Piece,
+    { quote }: Offer,
+    payee: Payee,
+    purchase: Hex,
+  ): Promise<void> {
+    const data = piece instanceof Uint8Array ? piece : piece.data
+    const target = piece instanceof Uint8Array ? this.#sent + BigInt(data.length) : piece.position
+    const divisible = quote.price.unit === 'byte'
+    if (target < this.#sent || (divisible && target !== this.#sent + BigInt(data.length)))
+      throw new SaleError('BAD_SOURCE', 'The source yields pieces whose positions do not fit.')
+    for (let at = 0; at < data.length; ) {
+      const needed = divisible ? this.#sent + 1n : target
+      const granted = await payee.granted(purchase, needed, () => this.#stop.signal.aborted)
+      if (this.#stop.signal.aborted) return
+      if (granted < needed) {
+        this.#end('budget-exhausted', payee)
+        return
+      }
+      const room = divisible ? Number(granted - this.#sent) : data.length
+      const part = data.subarray(at, at + Math.min(room, payloadMax))
+      at += part.length
+      this.#sent = divisible
+        ? this.#sent + BigInt(part.length)
+        : at === data.length
+          ? target
+          : this.#sent
+      if (!this.#stream.send(StreamFrame.encodeData(this.#sent, part)))
+        await this.#stream.drained(this.#stop.signal).catch((error) => {
+          if (!this.#stop.signal.aborted) throw error
+        })
+    }
+  }
+
+  /** Says where it ended, waits for the rest of the money, and exchanges receipts. */
+  async #settle(
+    { quote, onReceipt }: Offer,
+    payee: Payee,
+    stream: Stream,
+    lane: Lane,
+    open: StreamMessage & { type: 'open' },
+  ): Promise<void> {
+    this.#send({ type: 'end', reason: this.#reason, offset: this.#sent })
+    const failed = (): boolean => this.#failure !== undefined || !this.#link.isOpen
+    await payee.received(() => this.#receipt !== undefined || failed())
+    await payee.paid(open.purchase, failed)
+    if (this.#failure !== undefined) throw this.#failure
+    const purchase = payee.purchase(open.purchase)
+    if (purchase === undefined || this.#receipt === undefined) return
+    const receipt: Receipt.Receipt = {
+      channelId: open.channelId,
+      lane: open.lane,
+      quote: Quote.hash(quote),
+      purchase: fromHex(open.purchase, 32),
+      offset: purchase.acknowledged,
+      owed: payee.owedFor(open.purchase),
+      reason: this.#reason,
+    }
+    const { recover, sign } = this.#ports.crypto.secp256k1
+    const digest = Receipt.digest(this.#ports.domain, receipt)
+    if (recover(digest, this.#receipt) !== lane.sessionKey)
+      throw new SaleError('BAD_SIGNATURE', 'The receipt is not what this stream delivered.')
+    await payee.end(stream, this.#sent, true)
+    this.#send({ type: 'receipt', signature: sign(digest, this.#ports.signing) })
+    onReceipt(receipt)
+  }
+
+  #end(reason: Receipt.Reason, payee: Payee): void {
+    if (this.#stop.signal.aborted) return
+    this.#reason = reason
+    this.#stop.abort()
+    payee.wake()
+  }
+
+  #send(message: StreamMessage): void {
+    this.#stream.send(StreamFrame.encodeMessage(message))
+  }
+}
+
+/** A stream that cannot be served, or a consumer that breaks the protocol. */
+export class SaleError extends SluiceError {
+  constructor(code: string, message: string) {
+    super(code, message)
+    this.name = 'SaleError'
+  }
+}

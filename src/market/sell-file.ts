@@ -1,0 +1,127 @@
+/** Selling a file by the byte: one offer whose content is a file, read from wherever a buyer stopped. */
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { SluiceError } from '../core/errors.js'
+import type { Price } from '../core/price.js'
+import type { Receipt } from '../core/receipt.js'
+import type { Node } from '../engine/node.js'
+
+export type SellFileOptions = {
+  readonly price: Price
+  readonly signal?: AbortSignal
+  /** Bytes hashed so far: a large file takes its time before it is on offer. */
+  readonly onHashed?: (bytes: number) => void
+}
+
+export type FileOffer = {
+  readonly resource: string
+  readonly bytes: bigint
+  readonly sha256: Uint8Array
+  /** The receipt of each stream that was drained and paid. */
+  readonly receipts: AsyncGenerator<Receipt, void, undefined>
+}
+
+/** One read; large enough that reading is never the bottleneck. */
+const readSize = 262_144
+
+/**
+ * Offers the file at `path` under its base name.
+ * @throws FileError `FILE_UNREADABLE`, `PRICE_UNFIT`
+ */
+export async function sellFile(
+  node: Node,
+  path: string,
+  options: SellFileOptions,
+): Promise<FileOffer> {
+  const { price, signal, onHashed } = options
+  checkPrice(price)
+  const before = await fingerprint(path)
+  const sha256 = await hashFile(path, onHashed, signal)
+  const size = before.size
+  const resource = basename(path)
+  const content = async function* (offset: bigint, stop: AbortSignal): AsyncGenerator<Uint8Array> {
+    const now = await fingerprint(path)
+    if (now.size !== before.size || now.changed !== before.changed)
+      throw new FileError(
+        'FILE_CHANGED',
+        `${path} changed since it was put on offer; sell it anew.`,
+      )
+    if (offset === size) return
+    const start = Number(offset)
+    yield* createReadStream(path, { start, highWaterMark: readSize, signal: stop })
+  }
+  const receipts = node.serve(resource, {
+    price,
+    size,
+    sha256,
+    open: content,
+    ...(signal === undefined ? {} : { signal }),
+  })
+  return { resource, bytes: size, sha256, receipts }
+}
+
+/** A file has bytes, and no timeline. @throws FileError `PRICE_UNFIT` */
+export function checkPrice(price: Price): void {
+  if (price.unit === 'byte') return
+  throw new FileError(
+    'PRICE_UNFIT',
+    `A plain file is sold by the byte: it has no ${price.unit}s. Write a price such as 3/KiB; ` +
+      `prices per ${price.unit} are for streams with a timeline, through node.serve().`,
+  )
+}
+
+async function fingerprint(path: string): Promise<{ size: bigint; changed: bigint }> {
+  try {
+    const file = await open(path, 'r')
+    try {
+      const info = await file.stat({ bigint: true })
+      if (!info.isFile()) throw new FileError('FILE_UNREADABLE', `${path} is not a file.`)
+      return { size: info.size, changed: info.mtimeNs }
+    } finally {
+      await file.close()
+    }
+  } catch (cause) {
+    if (cause instanceof FileError) throw cause
+    const why =
+      (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'does not exist' : 'cannot be read'
+    throw new FileError('FILE_UNREADABLE', `${path} ${why}; name a file you may read.`, { cause })
+  }
+}
+
+/** SHA-256 of the file at `path`. @throws what reading throws */
+export async function hashFile(
+  path: string,
+  onHashed?: (bytes: number) => void,
+  signal?: AbortSignal,
+): Promise<Uint8Array> {
+  const hash = createHash('sha256')
+  let bytes = 0
+  const options = { highWaterMark: 4 * readSize, ...(signal === undefined ? {} : { signal }) }
+  for await (const chunk of createReadStream(path, options)) {
+    hash.update(chunk)
+    bytes += chunk.length
+    onHashed?.(bytes)
+  }
+  return new Uint8Array(hash.digest())
+}
+
+/** A file that cannot be sold or written as asked. */
+export class FileError extends SluiceError {
+  constructor(
+    code:
+      | 'FILE_UNREADABLE'
+      | 'FILE_UNWRITABLE'
+      | 'FILE_CHANGED'
+      | 'FILE_DAMAGED'
+      | 'FILE_EXISTS'
+      | 'DISK_FULL'
+      | 'PRICE_UNFIT',
+    message: string,
+    options: { cause?: unknown } = {},
+  ) {
+    super(code, message, options)
+    this.name = 'FileError'
+  }
+}

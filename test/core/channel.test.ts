@@ -1,0 +1,451 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import * as Channel from '../../src/core/channel.js'
+import type { Message } from '../../src/core/message.js'
+import * as State from '../../src/core/state.js'
+import type { Update } from '../../src/core/update.js'
+import * as World from './support/channel-world.js'
+import * as Signatures from './support/signatures.js'
+
+/** A channel that both sides see live. */
+function liveWorld(): World.World {
+  const world = World.create()
+  World.begin(world)
+  World.heal(world)
+  expect(world.channels.map((channel) => channel?.phase)).toEqual(['live', 'live'])
+  return world
+}
+
+const channelOf = (world: World.World, side: World.Side): Channel.Channel => {
+  const channel = world.channels[side]
+  if (channel === undefined) throw new Error(`side ${side} has no channel`)
+  return channel
+}
+
+const completeOf = (world: World.World, side: World.Side): Channel.Complete => {
+  const { complete } = channelOf(world, side)
+  if (complete === undefined) throw new Error(`side ${side} has no complete state`)
+  return complete
+}
+
+/** One step, without any effect on the world. */
+const stepOf = (world: World.World, side: World.Side, input: Channel.Input): Channel.Step =>
+  Channel.step(world.contexts[side], channelOf(world, side), input)
+
+const propose = (world: World.World, side: World.Side, ...updates: Update[]): void =>
+  World.input(world, side, { type: 'propose', updates })
+
+const change = (world: World.World, side: World.Side, ...updates: Update[]): void => {
+  propose(world, side, ...updates)
+  World.settle(world)
+}
+
+const laneOpen = (payer: World.Side, reserved: bigint): Update & { type: 'lane-open' } => ({
+  type: 'lane-open',
+  payer,
+  payee: 1 - payer,
+  asset: 0,
+  reserved,
+  sessionKey: World.signers[payer],
+})
+
+const codes = (step: Channel.Step): string[] =>
+  step.effects.flatMap((effect) => ('code' in effect ? [`${effect.type} ${effect.code}`] : []))
+
+const sent = (step: Channel.Step): Message[] =>
+  step.effects.flatMap((effect) => (effect.type === 'send' ? [effect.message] : []))
+
+describe('a channel', () => {
+  it('lives from opening to close, and pays what was folded', () => {
+    const world = liveWorld()
+    change(world, 0, laneOpen(0, 300n))
+    expect(completeOf(world, 1).body.outcome.balances).toEqual([[700n], [400n]])
+    world.promised.set(0n, 120n)
+    world.accepted.set(0n, 120n)
+    change(world, 1, { type: 'fold', lane: 0n, claim: 120n })
+    expect(completeOf(world, 0).body.outcome.balances).toEqual([[700n], [520n]])
+    change(world, 0, { type: 'lane-close', lane: 0n, claim: 120n }, { type: 'final' })
+    expect(world.channels.map((channel) => channel?.phase)).toEqual(['closing', 'closing'])
+    expect(completeOf(world, 0)).toEqual(completeOf(world, 1))
+    expect(completeOf(world, 0)).toMatchObject({ version: 3n, kind: 1 })
+    expect(completeOf(world, 0).body.outcome.balances).toEqual([[880n], [520n]])
+    World.heal(world)
+    expect(world.channels.map((channel) => channel?.phase)).toEqual(['closed', 'closed'])
+  })
+
+  it('is funded in any order, by the seat that saw it open as well', () => {
+    const world = World.create()
+    World.begin(world)
+    World.settle(world)
+    expect(world.channels.map((channel) => channel?.phase)).toEqual(['funding', 'funding'])
+    World.look(world, 1)
+    expect(world.ledger.deposited).toEqual([[0n], [400n]])
+    expect(world.ledger.status).toBe('funding')
+    World.look(world, 0)
+    expect(world.ledger.status).toBe('live')
+  })
+
+  it('signs nothing before it is live', () => {
+    const world = World.create()
+    World.begin(world)
+    World.settle(world)
+    const step = stepOf(world, 0, { type: 'propose', updates: [laneOpen(0, 1n)] })
+    expect(codes(step)).toEqual(['refused NOT_LIVE'])
+    expect(step.channel).toBe(channelOf(world, 0))
+  })
+
+  it('changes no more once its final state is signed', () => {
+    const world = liveWorld()
+    change(world, 1, { type: 'final' })
+    const step = stepOf(world, 0, { type: 'propose', updates: [laneOpen(0, 1n)] })
+    expect(codes(step)).toEqual(['refused NOT_LIVE'])
+  })
+
+  it('makes one change at a time', () => {
+    const world = liveWorld()
+    propose(world, 0, laneOpen(0, 1n))
+    const step = stepOf(world, 0, { type: 'propose', updates: [laneOpen(0, 2n)] })
+    expect(codes(step)).toEqual(['refused BUSY'])
+  })
+})
+
+describe('a channel offered', () => {
+  const offerOf = (parameters: typeof World.parameters, seat: World.Side) => {
+    const world = World.create()
+    const step = Channel.propose(world.contexts[seat], parameters, seat)
+    return { world, offer: sent(step)[0] as Message & { type: 'open' } }
+  }
+
+  it('is not accepted on our own signature', () => {
+    const { world, offer } = offerOf(World.parameters, 0)
+    // A peer reflects our offer: the signature in it is ours, and of our seat.
+    expect(() => Channel.accept(world.contexts[0], offer, 0)).toThrow(
+      expect.objectContaining({ code: 'BAD_SIGNATURE' }),
+    )
+  })
+
+  it('is not accepted with a signature for other parameters', () => {
+    const { world, offer } = offerOf(World.parameters, 0)
+    const dearer = { ...World.parameters, deposits: [[1_000n], [401n]] }
+    expect(() => Channel.accept(world.contexts[1], { ...offer, parameters: dearer }, 1)).toThrow(
+      expect.objectContaining({ code: 'BAD_SIGNATURE' }),
+    )
+  })
+
+  it('has two seats', () => {
+    const world = World.create()
+    const third = { signer: Signatures.addressOf('carol'), payout: Signatures.addressOf('carol') }
+    const parameters = {
+      ...World.parameters,
+      seats: [...World.parameters.seats, third],
+      deposits: [...World.parameters.deposits, [0n]],
+    }
+    expect(() => Channel.propose(world.contexts[0], parameters, 0)).toThrow(
+      expect.objectContaining({ code: 'BAD_PARAMETERS' }),
+    )
+  })
+
+  it('is dead when the peer refuses it', () => {
+    const world = World.create()
+    World.begin(world)
+    const channelId = channelOf(world, 0).id
+    const problem = { code: 'NOT_WANTED', message: 'no' }
+    const message: Message = { type: 'refuse', channelId, version: 0n, attempt: 0, ...problem }
+    const step = stepOf(world, 0, { type: 'message', message })
+    expect(step.channel.phase).toBe('dead')
+    expect(codes(step)).toEqual(['dropped NOT_WANTED'])
+  })
+})
+
+describe('a channel that is never funded', () => {
+  it('is dead when nobody opened it in time', () => {
+    const world = World.create()
+    World.begin(world)
+    world.queues[1].length = 0
+    world.time = World.parameters.fundBy + 1n
+    World.look(world, 0)
+    expect(channelOf(world, 0).phase).toBe('dead')
+  })
+
+  it('refunds our deposit before it is dead, however often that takes', () => {
+    const world = World.create()
+    World.begin(world)
+    World.settle(world)
+    World.look(world, 1)
+    world.ledger.status = 'dead'
+    const view = { ...world.ledger }
+    for (let n = 0; n < 2; n++) {
+      const step = stepOf(world, 1, { type: 'ledger', view, time: 2_000n })
+      expect(step.channel.phase).toBe('funding')
+      expect(step.effects).toContainEqual({ type: 'submit', call: 'refund' })
+      expect(step.channel.outbox).toEqual([{ type: 'submit', call: 'refund' }])
+    }
+    World.look(world, 1)
+    expect(world.ledger.withdrawn).toEqual([[0n], [400n]])
+    World.look(world, 1)
+    expect(channelOf(world, 1)).toMatchObject({ phase: 'dead', outbox: [] })
+    World.look(world, 0)
+    expect(channelOf(world, 0).phase).toBe('dead')
+  })
+
+  it('is waited for when the layer knows it though the answer to our offer was lost', () => {
+    const world = World.create()
+    World.begin(world)
+    const view = { ...world.ledger }
+    const step = stepOf(world, 0, { type: 'ledger', view, time: World.parameters.fundBy + 1n })
+    expect(step.channel.phase).toBe('opening')
+  })
+})
+
+describe('when both seats propose at once', () => {
+  it('the proposal of the lower seat wins, and the other is told its own was dropped', () => {
+    const world = liveWorld()
+    propose(world, 1, laneOpen(1, 5n))
+    propose(world, 0, laneOpen(0, 7n))
+    const message = world.queues[1][0] as Message
+    const step = stepOf(world, 1, { type: 'message', message })
+    expect(codes(step)).toEqual(['dropped BUSY'])
+    World.settle(world)
+    for (const side of [0, 1] as const)
+      expect(completeOf(world, side).body.lanes).toMatchObject([{ payer: 0, reserved: 7n }])
+  })
+
+  it("and the lower seat's is refused, the other one is taken up again", () => {
+    const world = liveWorld()
+    change(world, 0, laneOpen(0, 100n))
+    world.promised.set(0n, 50n)
+    propose(world, 0, { type: 'fold', lane: 0n, claim: 40n })
+    world.accepted.set(0n, 50n)
+    propose(world, 1, laneOpen(1, 5n))
+    World.settle(world)
+    for (const side of [0, 1] as const) {
+      expect(channelOf(world, side).proposal).toBeUndefined()
+      expect(completeOf(world, side).body.lanes).toMatchObject([{ folded: 0n }, { reserved: 5n }])
+    }
+  })
+})
+
+describe('a refusal', () => {
+  /** Side 0 proposed a fold below what side 1 holds, and side 1 refused it. */
+  function refusedWorld() {
+    const world = liveWorld()
+    change(world, 0, laneOpen(0, 100n))
+    world.promised.set(0n, 50n)
+    world.accepted.set(0n, 50n)
+    propose(world, 0, { type: 'fold', lane: 0n, claim: 40n })
+    const proposal = world.queues[1][0] as Message
+    World.act(world, { type: 'deliver', side: 1, at: 0 })
+    const refusal = world.queues[0][0] as Message
+    World.settle(world)
+    expect(channelOf(world, 0).proposal).toBeUndefined()
+    return { world, proposal, refusal }
+  }
+
+  it('drops its own proposal, and no later one of the same version', () => {
+    const { world, refusal } = refusedWorld()
+    propose(world, 0, { type: 'fold', lane: 0n, claim: 50n })
+    World.input(world, 0, { type: 'message', message: refusal })
+    World.settle(world)
+    expect(completeOf(world, 0).body.lanes).toMatchObject([{ folded: 50n }])
+  })
+
+  it('is for good: the proposal is not signed when it turns up again', () => {
+    const { world, proposal } = refusedWorld()
+    world.accepted.set(0n, 0n)
+    const step = stepOf(world, 1, { type: 'message', message: proposal })
+    expect(codes(step)).toEqual(['refused REFUSED_BEFORE'])
+    expect(sent(step)).toMatchObject([{ type: 'refuse', version: 2n, attempt: 1 }])
+  })
+
+  it('takes the complete state that came with the proposal all the same', () => {
+    const world = liveWorld()
+    propose(world, 0, laneOpen(0, 100n))
+    World.act(world, { type: 'deliver', side: 1, at: 0 })
+    World.act(world, { type: 'deliver', side: 0, at: 0 })
+    // The last signature gets lost; the next proposal brings it, and is refused.
+    World.act(world, { type: 'lose', side: 1, at: 0 })
+    world.accepted.set(0n, 50n)
+    world.promised.set(0n, 50n)
+    propose(world, 0, { type: 'fold', lane: 0n, claim: 40n })
+    World.settle(world)
+    for (const side of [0, 1] as const) {
+      expect(completeOf(world, side).version).toBe(1n)
+      expect(channelOf(world, side).proposal).toBeUndefined()
+    }
+  })
+})
+
+describe('a version that is signed', () => {
+  it('is signed once: other content is refused, the same is answered again', () => {
+    const world = liveWorld()
+    propose(world, 0, laneOpen(0, 100n))
+    const first = world.queues[1][0] as Message & { type: 'propose' }
+    World.act(world, { type: 'deliver', side: 1, at: 0 })
+    const other: Message = { ...first, attempt: 2, updates: [laneOpen(0, 99n)] }
+    const again = stepOf(world, 1, { type: 'message', message: first })
+    expect(sent(again)).toMatchObject([{ type: 'agree', version: 1n }])
+    const step = stepOf(world, 1, { type: 'message', message: other })
+    expect(codes(step)).toEqual(['refused VERSION_TAKEN'])
+    expect(step.channel.proposal).toEqual(channelOf(world, 1).proposal)
+  })
+
+  it('is shown to a peer that proposes it anew', () => {
+    const world = liveWorld()
+    propose(world, 0, laneOpen(0, 100n))
+    const old = world.queues[1][0] as Message
+    World.settle(world)
+    const step = stepOf(world, 1, { type: 'message', message: old })
+    expect(sent(step)).toMatchObject([{ type: 'sync', complete: { version: 1n } }])
+    expect(step.channel).toBe(channelOf(world, 1))
+  })
+})
+
+describe('claims', () => {
+  /** A lane 0 → 1 of which 60 are promised, and 50 are held. */
+  function paidWorld(): World.World {
+    const world = liveWorld()
+    change(world, 0, laneOpen(0, 100n))
+    world.promised.set(0n, 60n)
+    world.accepted.set(0n, 50n)
+    return world
+  }
+
+  const outcomeOf = (side: World.Side, update: Update): string[] => {
+    const world = paidWorld()
+    const from = side === 0 ? 1 : 0
+    const { version } = completeOf(world, 0)
+    const message: Message = {
+      type: 'propose',
+      channelId: channelOf(world, side).id,
+      version: version + 1n,
+      attempt: 1,
+      updates: [update],
+      latest: completeOf(world, from),
+    }
+    return codes(stepOf(world, side, { type: 'message', message }))
+  }
+
+  it.each(['fold', 'lane-close'] as const)('a %s is within them, or refused', (type) => {
+    expect(outcomeOf(1, { type, lane: 0n, claim: 49n })).toEqual(['refused UNDER_FOLD'])
+    expect(outcomeOf(1, { type, lane: 0n, claim: 50n })).toEqual([])
+    expect(outcomeOf(0, { type, lane: 0n, claim: 60n })).toEqual([])
+    expect(outcomeOf(0, { type, lane: 0n, claim: 61n })).toEqual(['refused OVER_CLAIM'])
+    expect(outcomeOf(0, { type, lane: 9n, claim: 0n })).toEqual(['refused BAD_UPDATE'])
+  })
+
+  it('bind our own proposals too', () => {
+    const world = paidWorld()
+    const fold = (claim: bigint): Channel.Input => ({
+      type: 'propose',
+      updates: [{ type: 'fold', lane: 0n, claim }],
+    })
+    expect(codes(stepOf(world, 0, fold(61n)))).toEqual(['refused OVER_CLAIM'])
+    expect(codes(stepOf(world, 1, fold(49n)))).toEqual(['refused UNDER_FOLD'])
+  })
+})
+
+describe('garbage', () => {
+  const world = liveWorld()
+  change(world, 0, laneOpen(0, 100n))
+  propose(world, 0, laneOpen(1, 3n))
+  World.act(world, { type: 'deliver', side: 1, at: 0 })
+  const channelId = channelOf(world, 0).id
+  const complete = completeOf(world, 0)
+  const richer = {
+    ...complete,
+    version: 2n,
+    body: { ...complete.body, outcome: { ...complete.body.outcome, balances: [[0n], [1_300n]] } },
+  }
+  const signature = fc.uint8Array({ minLength: 65, maxLength: 65 })
+  const version = fc.constantFrom(0n, 1n, 2n, 3n, 2n ** 64n - 1n)
+  const channel = fc.constant(channelId)
+
+  const messages: fc.Arbitrary<Message> = fc.oneof(
+    fc.record({ type: fc.constant('opened' as const), channelId: channel, signature }),
+    fc.record({ type: fc.constant('agree' as const), channelId: channel, version, signature }),
+    fc.record({ type: fc.constant('complete' as const), channelId: channel, version, signature }),
+    fc.record({
+      type: fc.constant('sync' as const),
+      channelId: channel,
+      complete: fc.constantFrom(
+        undefined,
+        complete,
+        richer,
+        { ...richer, signatures: [] },
+        { ...richer, body: { ...complete.body, lanes: [] } },
+        { ...richer, body: { outcome: { ...complete.body.outcome, balances: [] }, lanes: [] } },
+      ),
+    }),
+    fc.record({
+      type: fc.constant('propose' as const),
+      channelId: channel,
+      version,
+      attempt: fc.nat(3),
+      updates: fc.constantFrom<readonly Update[]>(
+        [],
+        [{ type: 'final' }],
+        [{ type: 'final' }, { type: 'final' }],
+        [laneOpen(0, 10n ** 30n)],
+        [{ ...laneOpen(0, 1n), payee: 0 }],
+        [{ ...laneOpen(0, 1n), asset: 3 }],
+        [{ type: 'fold', lane: 0n, claim: 1n }],
+        [{ type: 'lane-close', lane: 7n, claim: 1n }],
+      ),
+      latest: fc.constantFrom(complete, richer),
+    }),
+    fc.record({
+      type: fc.constant('refuse' as const),
+      channelId: channel,
+      version,
+      attempt: fc.constantFrom(0, 2, 9),
+      code: fc.string(),
+      message: fc.string(),
+    }),
+    fc.record({ type: fc.constant('synced' as const) }),
+    fc.record({ type: fc.constant('bind' as const), channelId: channel, lane: fc.constant(0n) }),
+  )
+
+  it('from a peer changes neither state nor proposal, and is never thrown on', () => {
+    fc.assert(
+      fc.property(messages, fc.constantFrom<World.Side>(0, 1), (message, side) => {
+        const before = channelOf(world, side)
+        const after = stepOf(world, side, { type: 'message', message }).channel
+        expect(after).toEqual({ ...before, refused: after.refused })
+      }),
+    )
+  })
+
+  it('in our own updates is refused before anything is sent', () => {
+    const world = liveWorld()
+    for (const update of [laneOpen(0, -1n), { ...laneOpen(0, 1n), payer: 5 }]) {
+      const step = stepOf(world, 0, { type: 'propose', updates: [update] })
+      expect(codes(step)).toEqual(['refused BAD_UPDATE'])
+    }
+  })
+})
+
+it('an adopted state needs the signature of every seat', () => {
+  const world = liveWorld()
+  const ours = completeOf(world, 0)
+  const body = State.opening(World.parameters)
+  const state = {
+    channelId: channelOf(world, 0).id,
+    version: 1n,
+    kind: 0 as const,
+    root: State.root(channelOf(world, 0).id, body),
+  }
+  const digest = State.digest(World.domain, state)
+  const forged = World.signers.map((_, seat) =>
+    Signatures.sign(seat === 1 ? World.signers[1] : Signatures.addressOf('mallory'), digest),
+  )
+  for (const signatures of [forged, forged.slice(1), [], ours.signatures]) {
+    const message: Message = {
+      type: 'sync',
+      channelId: state.channelId,
+      complete: { version: 1n, kind: 0, body, signatures },
+    }
+    const step = stepOf(world, 0, { type: 'message', message })
+    expect(codes(step)).toEqual(['refused BAD_SIGNATURE'])
+    expect(step.channel).toBe(channelOf(world, 0))
+  }
+})

@@ -1,0 +1,122 @@
+/**
+ * What the channel machine promises, checked after every single step of a world. Each check throws.
+ */
+import { expect } from 'vitest'
+import { equals, toHex } from '../../../src/core/bytes.js'
+import type * as Channel from '../../../src/core/channel.js'
+import type { Message } from '../../../src/core/message.js'
+import * as State from '../../../src/core/state.js'
+import * as Update from '../../../src/core/update.js'
+import { domain, parameters, type Side, signers, type World } from './channel-world.js'
+import * as Signatures from './signatures.js'
+
+/** Everything the machine promises, looked at after every single step. */
+export function checkStep(
+  world: World,
+  side: Side,
+  before: Channel.Channel | undefined,
+  { channel: after, effects }: Channel.Step,
+): void {
+  const { complete, proposal } = after
+  if (effects.some((effect) => effect.type === 'refused') && effects.length === 1)
+    expect(after, 'refused input changes nothing').toEqual(before)
+  if (before?.complete !== undefined)
+    expect(complete?.version).toBeGreaterThanOrEqual(Number(before.complete.version))
+  noteSignature(world, side, proposal?.version, proposal?.signature, complete)
+  for (const effect of effects)
+    if (effect.type === 'send') noteMessage(world, side, effect.message, complete)
+  if (complete !== undefined) {
+    noteSignature(world, side, complete.version, complete.signatures[side], complete)
+    checkComplete(world, after, complete)
+  }
+  expect(
+    world.signed[side].size,
+    'every signature is of a version of its own, and is known to the channel',
+  ).toBe(world.digests[side].size)
+  checkProposalEnds(side, before, after, effects)
+  checkLastFolds(world, before, after)
+}
+
+function noteMessage(
+  world: World,
+  side: Side,
+  message: Message,
+  complete: Channel.Complete | undefined,
+): void {
+  if (message.type === 'agree' || message.type === 'complete')
+    noteSignature(world, side, message.version, message.signature, complete)
+  if (message.type === 'open' || message.type === 'opened')
+    noteSignature(world, side, 0n, message.signature, complete)
+}
+
+/** Nobody signs two contents of one version, nor a version whose predecessor it does not hold. */
+function noteSignature(
+  world: World,
+  side: Side,
+  version: bigint | undefined,
+  signature: Uint8Array | undefined,
+  complete: Channel.Complete | undefined,
+): void {
+  if (version === undefined || signature === undefined) return
+  const known = world.signed[side].get(version) ?? toHex(signature)
+  expect(toHex(signature), `seat ${side} signed two contents of version ${version}`).toBe(known)
+  world.signed[side].set(version, known)
+  if (version > 0n)
+    expect(complete?.version, 'signed ahead of what is complete').toBeGreaterThanOrEqual(
+      Number(version - 1n),
+    )
+}
+
+function checkComplete(
+  world: World,
+  channel: Channel.Channel,
+  { version, kind, body, signatures }: Channel.Complete,
+): void {
+  State.checkShape(parameters, body)
+  expect(body.outcome.deposited).toEqual(parameters.deposits)
+  const root = State.root(channel.id, body)
+  const digest = State.digest(domain, { channelId: channel.id, version, kind, root })
+  for (const [seat, signature] of signatures.entries())
+    expect(Signatures.recover(digest, signature)).toBe(signers[seat])
+  for (const lane of body.lanes)
+    expect(lane.folded).toBeLessThanOrEqual(world.promised.get(lane.id) ?? 0n)
+  for (const channel of world.channels)
+    if (channel?.complete?.version === version)
+      expect(equals(State.root(channel.id, channel.complete.body), root)).toBe(true)
+}
+
+/** A proposal of ours is open until it is complete as it was proposed, or said to be dropped. */
+function checkProposalEnds(
+  side: Side,
+  before: Channel.Channel | undefined,
+  after: Channel.Channel,
+  effects: readonly Channel.Effect[],
+): void {
+  const ours = before?.proposal
+  if (ours?.proposer !== side || before?.complete === undefined) return
+  const open = after.proposal?.proposer === side
+  const dropped = effects.some((effect) => effect.type === 'dropped')
+  if (open) {
+    expect(dropped, 'dropped, and still open').toBe(false)
+    return
+  }
+  const wanted = State.root(before.id, Update.apply(before.complete.body, ours.updates).body)
+  const done =
+    after.complete?.version === ours.version &&
+    equals(State.root(after.id, after.complete.body), wanted)
+  expect(done !== dropped, 'a proposal ended neither complete nor dropped').toBe(true)
+}
+
+/** A lane ends with no less than its payee holds, and no more than its payer promised. */
+function checkLastFolds(
+  world: World,
+  before: Channel.Channel | undefined,
+  after: Channel.Channel,
+): void {
+  if (before?.proposal === undefined || after.complete?.version !== before.proposal.version) return
+  for (const update of before.proposal.updates)
+    if (update.type === 'lane-close') {
+      expect(update.claim).toBeGreaterThanOrEqual(world.accepted.get(update.lane) ?? 0n)
+      expect(update.claim).toBeLessThanOrEqual(world.promised.get(update.lane) ?? 0n)
+    }
+}

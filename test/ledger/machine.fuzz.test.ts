@@ -1,0 +1,216 @@
+/** Random transactions by anyone, valid or not, at any time: money is conserved, and nobody is paid twice. */
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import {
+  concat,
+  equals,
+  fromHex,
+  type Hex,
+  toHex,
+  uint,
+  zeroAddress,
+  zeroes,
+} from '../../src/core/bytes.js'
+import * as Parameters from '../../src/core/parameters.js'
+import * as State from '../../src/core/state.js'
+import * as Call from '../../src/ledger/embedded/call.js'
+import * as Escrow from '../../src/ledger/embedded/escrow.js'
+import * as Machine from '../../src/ledger/embedded/machine.js'
+import * as Records from '../../src/ledger/embedded/records.js'
+import '../support/fuzz.js'
+
+const accounts = [1, 2, 3].map((number) => toHex(uint(number, 20)))
+const payouts = [4, 5].map((number) => toHex(uint(number, 20)))
+const token = toHex(uint(99, 20))
+
+/** A signature that costs nothing to make and cannot be made for another digest: the digest and the name. */
+const sign = (digest: Uint8Array, signer: Hex): Uint8Array =>
+  concat(digest, fromHex(signer, 20), zeroes(13))
+const recover: Machine.Recover = (digest, signature) => {
+  if (!equals(digest, signature.slice(0, 32))) throw new Error('of something else')
+  return toHex(signature.slice(32, 52))
+}
+
+const rules: Machine.Rules = {
+  domain: Call.domainOf(2n ** 40n),
+  minChallengePeriod: 60n,
+  faucetMax: 40n,
+  recover,
+}
+
+const command = fc.oneof(
+  fc.record({ type: fc.constant('faucet' as const), to: fc.nat(2), amount: fc.bigInt(0n, 45n) }),
+  fc.record({
+    type: fc.constant('open' as const),
+    channel: fc.nat(3),
+    signers: fc.oneof(
+      { weight: 8, arbitrary: fc.constant([0, 1]) },
+      { arbitrary: fc.constant([0, 2]), weight: 1 },
+    ),
+  }),
+  fc.record({
+    type: fc.constantFrom('deposit' as const, 'deposit' as const, 'refund' as const),
+    channel: fc.nat(3),
+    seat: fc.nat(2),
+  }),
+  fc.record({
+    type: fc.constant('close' as const),
+    channel: fc.nat(3),
+    signers: fc.oneof(
+      { weight: 8, arbitrary: fc.constant([0, 1]) },
+      { arbitrary: fc.constant([1, 1]), weight: 1 },
+    ),
+    first: fc.bigInt(-1n, 40n),
+    blind: fc.boolean(),
+    kind: fc.constantFrom(1, 1, 1, 0),
+  }),
+  fc.record({ type: fc.constant('replay' as const), back: fc.nat(20) }),
+  fc.record({ type: fc.constant('wait' as const), seconds: fc.bigInt(0n, 80n) }),
+)
+type Command = fc.infer<typeof command>
+
+/** Four channels between the first two accounts: two of them with money on both sides, one with a token. */
+const channels: readonly Parameters.Parameters[] = [0, 1, 2, 3].map((number) => ({
+  seats: [0, 1].map((seat) => ({
+    signer: accounts[seat] as Hex,
+    payout: payouts[seat] as Hex,
+  })),
+  assets: number === 3 ? [zeroAddress, token] : [zeroAddress],
+  deposits: [
+    [[10n], [7n]],
+    [[20n], [0n]],
+    [[0n], [0n]],
+    [
+      [5n, 0n],
+      [0n, 0n],
+    ],
+  ][number] as bigint[][],
+  fundBy: 100n + 100n * BigInt(number),
+  challengePeriod: 60n,
+  codeHash: zeroes(),
+  salt: uint(number, 32),
+}))
+
+function callOf(step: Command): Call.Call | undefined {
+  if (step.type === 'faucet') return { ...step, to: accounts[step.to] as Hex }
+  if (step.type === 'replay' || step.type === 'wait') return undefined
+  const parameters = channels[step.channel] as Parameters.Parameters
+  const channelId = Parameters.id(rules.domain, parameters)
+  const signed = (version: bigint, root: Uint8Array, kind: State.Kind, signers: number[]) => {
+    const digest = State.digest(rules.domain, { channelId, version, root, kind })
+    return signers.map((signer) => sign(digest, accounts[signer] as Hex))
+  }
+  if (step.type === 'open') {
+    const root = State.root(channelId, State.opening(parameters))
+    return { type: 'open', parameters, signatures: signed(0n, root, 0, step.signers) }
+  }
+  if (step.type !== 'close') return { ...step, channelId }
+  const opening = State.opening(parameters).outcome
+  const total = parameters.deposits.reduce((sum, [amount = 0n]) => sum + amount, 0n)
+  const first = step.first < 0n ? 0n : step.first
+  const nothing = parameters.assets.slice(1).map(() => 0n)
+  const outcome: State.Outcome = {
+    ...opening,
+    balances: [
+      [first, ...nothing],
+      [total > first ? total - first : 0n, ...nothing],
+    ],
+    // A state that claims deposits in other seats' names than the layer knows.
+    deposited: step.blind ? [...parameters.deposits].reverse() : parameters.deposits,
+  }
+  const root = State.root(channelId, { outcome, lanes: [] })
+  const signatures = signed(9n, root, 1, step.signers)
+  return { type: 'close', channelId, version: 9n, root, kind: step.kind, outcome, signatures }
+}
+
+/** A layer in a map, where every transaction is tried and every promise is checked after it. */
+function world() {
+  const store = new Map<string, Uint8Array>()
+  const records = Records.over((key) => store.get(key))
+  const sent: Call.Transaction[] = []
+  let now = 0n
+
+  function submit(transaction: Call.Transaction): Machine.Result | undefined {
+    try {
+      const result = Machine.apply(rules, records, transaction, now)
+      for (const change of result.changes) {
+        const { key, value } = Records.write(change)
+        store.set(key, value as Uint8Array)
+      }
+      return result
+    } catch (error) {
+      expect(error).toMatchObject({ name: 'LedgerError' })
+      return undefined
+    }
+  }
+
+  return {
+    step(step: Command, from: Hex): void {
+      const call = callOf(step)
+      if (step.type === 'wait') now += step.seconds
+      const old = step.type === 'replay' ? sent.at(-1 - step.back) : undefined
+      if (old !== undefined) expect(submit(old)).toBeUndefined()
+      if (call === undefined) return
+      const unsigned = { from, nonce: records.nonce(from), data: Call.encode(call) }
+      const digest = Call.digest(rules.domain, unsigned)
+      expect(submit({ ...unsigned, signature: sign(digest, payouts[0] as Hex) })).toBeUndefined()
+      const transaction = { ...unsigned, signature: sign(digest, from) }
+      if (submit(transaction) !== undefined) sent.push(transaction)
+    },
+    check(): string[] {
+      let held = 0n
+      const statuses = channels.map((parameters) => {
+        const escrow = records.escrow(Parameters.id(rules.domain, parameters))
+        if (escrow === undefined) return 'unknown'
+        for (const at of parameters.assets.keys()) {
+          const here = Escrow.held(escrow, at)
+          expect(here).toBeGreaterThanOrEqual(0n)
+          if (at === 0) held += here
+          if (escrow.closed) expect(here).toBe(0n)
+        }
+        return Escrow.status(escrow, now)
+      })
+      let inAccounts = 0n
+      for (const account of [...accounts, ...payouts]) {
+        const balance = records.balance(account, zeroAddress)
+        expect(balance).toBeGreaterThanOrEqual(0n)
+        expect(records.balance(account, token)).toBe(0n)
+        inAccounts += balance
+      }
+      const supply = records.supply(zeroAddress)
+      expect(supply).toEqual({ minted: inAccounts + held, held })
+      return statuses
+    },
+  }
+}
+
+describe('the embedded layer, whatever anyone sends', () => {
+  const reached = new Set<string>()
+
+  it('conserves money per asset, pays each deposit out once, and takes no transaction twice', () => {
+    const steps = fc.array(fc.tuple(command, fc.nat(2)), { minLength: 1, maxLength: 60 })
+    fc.assert(
+      fc.property(steps, (commands) => {
+        const { step, check } = world()
+        let before = check()
+        for (const [each, by] of commands) {
+          step(each, accounts[by] as Hex)
+          const after = check()
+          for (const [at, status] of after.entries()) {
+            reached.add(status)
+            const allowed: Record<string, string[]> = {
+              unknown: ['unknown', 'funding', 'live'],
+              funding: ['funding', 'live', 'dead'],
+              live: ['live', 'closed'],
+              dead: ['dead'],
+              closed: ['closed'],
+            }
+            expect(allowed[before[at] ?? '']).toContain(status)
+          }
+          before = after
+        }
+      }),
+    )
+    expect([...reached].sort()).toEqual(['closed', 'dead', 'funding', 'live', 'unknown'])
+  })
+})

@@ -12,14 +12,19 @@ export type Output = {
   event(name: string, fields: Readonly<Record<string, unknown>>, line: string): void
   /** A passing problem: the command goes on. */
   warn(line: string): void
-  /** Progress towards `total`; `text` follows the bar. Call `done` before the next line. */
+  /** Progress towards `total` bytes. Call `done` before the next line. */
   progress(label: string, total: bigint): Progress
 }
 
-export type Progress = { update(value: bigint, text: string): void; done(): void }
+export type Progress = {
+  /** `text` for a person follows the bar; `fields` go to a program. */
+  update(bytes: bigint, text: string, fields?: Readonly<Record<string, unknown>>): void
+  done(): void
+}
 
-/** Milliseconds between two progress lines where there is no terminal. */
+/** Milliseconds between two lines of progress, for people without a terminal and for programs. */
 const lineEveryMs = 1_000
+const eventEveryMs = 200
 
 export function createOutput(json: boolean): Output {
   const bars = !json && process.stderr.isTTY
@@ -32,7 +37,8 @@ export function createOutput(json: boolean): Output {
       process.stderr.write(json ? '' : `${pc.yellow('!')} ${line}\n`)
     },
     progress(label, total) {
-      return bars ? bar(label, total) : lines(label, total, json)
+      if (json) return events(label, total)
+      return bars ? bar(label, total) : lines(label, total)
     },
   }
 }
@@ -45,7 +51,8 @@ export const toJson = (value: unknown): string =>
 export function printError(error: unknown, json: boolean): void {
   const problem = toProblem(error)
   if (json) process.stdout.write(`${toJson({ error: problem })}\n`)
-  else process.stderr.write(`${pc.red('error')} ${problem.message} ${pc.dim(`[${problem.code}]`)}\n`)
+  else
+    process.stderr.write(`${pc.red('error')} ${problem.message} ${pc.dim(`[${problem.code}]`)}\n`)
 }
 
 /** A bar counts in permille: a number holds that exactly, whatever the amounts. */
@@ -63,19 +70,31 @@ function bar(label: string, total: bigint): Progress {
   const single: Bar = new SingleBar(options, Presets.shades_classic)
   single.start(1_000, 0, { text: '' })
   return {
-    update: (value, text) => single.update(permille(value, total), { text }),
+    update: (bytes, text) => single.update(permille(bytes, total), { text }),
     done: () => single.stop(),
   }
 }
 
-/** Without a terminal, a plain line now and then; nothing at all for a program. */
-function lines(label: string, total: bigint, silent: boolean): Progress {
-  let next = Date.now() + lineEveryMs
+/** Without a terminal, a plain line now and then. */
+const lines = (label: string, total: bigint): Progress =>
+  every(lineEveryMs, (value, text) => {
+    const percent = Math.floor(permille(value, total) / 10)
+    process.stderr.write(`${label} ${percent} %  ${text}\n`)
+  })
+
+const events = (label: string, total: bigint): Progress =>
+  every(eventEveryMs, (bytes, _, fields) => {
+    const progress = { event: 'progress', of: label, bytes: Number(bytes), total: Number(total) }
+    process.stdout.write(`${toJson({ ...progress, ...fields })}\n`)
+  })
+
+function every(ms: number, update: Progress['update']): Progress {
+  let next = Date.now() + ms
   return {
-    update(value, text) {
-      if (silent || Date.now() < next) return
-      next = Date.now() + lineEveryMs
-      process.stderr.write(`${label} ${Math.floor(permille(value, total) / 10)} %  ${text}\n`)
+    update(...now) {
+      if (Date.now() < next) return
+      next = Date.now() + ms
+      update(...now)
     },
     done: () => undefined,
   }

@@ -1,28 +1,30 @@
 /**
- * Hash chains: the ticks of a lane. A node is bound to its channel, lane, epoch, digit and index, so it is
- * worth nothing anywhere else. This is the reference; the kernel does the same faster.
- *
- *     tweak(i)    = laneTweak 16 ‖ epoch u32 ‖ digit u8 ‖ index u16      23 bytes
- *     node[i - 1] = sha256(tweak(i) ‖ node[i])                          55 bytes: exactly one block
+ * Hash chains: each node is the hash of the next deeper one, bound to its channel, lane, epoch, digit and
+ * index. The reference that every engine must match; a node must never be valid at a second place.
  */
 import { sha256 } from '@noble/hashes/sha2.js'
-import { concat, fromHex, type Hex, uint } from './bytes.js'
+import { concat, type Hex, uint } from './bytes.js'
 import { SluiceError } from './errors.js'
-import * as Hash from './hash.js'
+import * as Lane from './lane.js'
 import { limits } from './limits.js'
 
-/** Which chain: one digit of one epoch of one lane. */
+/** Where a chain is. `tweak` is the lane's (16 bytes), `epoch` its voucher's, `digit` from 0. */
 export type ChainPosition = {
-  /** 16 bytes, see `laneTweak`. */
   readonly tweak: Uint8Array
   readonly epoch: number
   readonly digit: number
 }
 
-/** All nodes of a chain, node i at 32·i; node 0 is the anchor, node `length` is `seed`. */
+/**
+ * All `length + 1` nodes of the chain whose deepest is `seed`, 32 bytes each: node 0, the anchor, first.
+ * @throws ChainError `CHAIN_RANGE`
+ */
 export type Generate = (position: ChainPosition, length: number, seed: Uint8Array) => Uint8Array
 
-/** The node `steps` below node `index`. */
+/**
+ * node[index - steps], from `node`, which is node[index].
+ * @throws ChainError `CHAIN_RANGE`
+ */
 export type Walk = (
   position: ChainPosition,
   index: number,
@@ -30,50 +32,82 @@ export type Walk = (
   node: Uint8Array,
 ) => Uint8Array
 
-/** First 16 bytes of tagged('lane', channelId ‖ lane u64). */
+export const nodeSize = 32
+
+/** The lane's part of a node's tweak: 16 bytes that no other lane of any channel has. */
 export const laneTweak = (channelId: Hex, lane: bigint): Uint8Array =>
-  Hash.tagged('lane', fromHex(channelId, 32), uint(lane, 8)).slice(0, 16)
+  Lane.key(channelId, lane).slice(0, 16)
 
-const step = ({ tweak, epoch, digit }: ChainPosition, index: number, node: Uint8Array) =>
-  sha256(concat(tweak, uint(epoch, 4), uint(digit, 1), uint(index, 2), node))
+/**
+ * lane tweak 16 ‖ epoch u32 ‖ digit u8: what all nodes of a chain share. A node's tweak is this and its
+ * index u16.
+ * @throws ChainError `CHAIN_RANGE`
+ */
+export function encode({ tweak, epoch, digit }: ChainPosition): Uint8Array {
+  refuse(tweak.length !== 16, 'a lane tweak has 16 bytes')
+  refuse(!within(epoch, 0, 0xffff_ffff), 'an epoch is a 32-bit number')
+  refuse(!within(digit, 0, limits.digitsMax - 1), `a digit is 0 to ${limits.digitsMax - 1}`)
+  return concat(tweak, uint(epoch, 4), uint(digit, 1))
+}
 
-/** @throws ChainError `BAD_CHAIN` */
+/** The bounds of `Generate`, position aside: every engine checks them before it hashes. */
+export function checkGenerate(length: number, seed: Uint8Array): void {
+  refuse(!within(length, 1, limits.chainStepsMax), `it has 1 to ${limits.chainStepsMax} steps`)
+  refuse(seed.length !== nodeSize, 'a seed has 32 bytes')
+}
+
+/** The bounds of `Walk`, position aside: every engine checks them before it hashes. */
+export function checkWalk(index: number, steps: number, node: Uint8Array): void {
+  refuse(!within(index, 0, limits.chainStepsMax), `an index is 0 to ${limits.chainStepsMax}`)
+  refuse(!within(steps, 0, index), 'a walk ends at the anchor')
+  refuse(node.length !== nodeSize, 'a node has 32 bytes')
+}
+
 export const generate: Generate = (position, length, seed) => {
-  check(position, length, length, seed)
-  const nodes = new Uint8Array(32 * (length + 1))
-  nodes.set(seed, 32 * length)
-  for (let index = length; index > 0; index--)
-    nodes.set(step(position, index, nodes.subarray(32 * index, 32 * index + 32)), 32 * (index - 1))
+  const step = stepper(position)
+  checkGenerate(length, seed)
+  const nodes = new Uint8Array((length + 1) * nodeSize)
+  let node: Uint8Array = seed
+  nodes.set(node, length * nodeSize)
+  for (let index = length; index > 0; index--) {
+    node = step(index, node)
+    nodes.set(node, (index - 1) * nodeSize)
+  }
   return nodes
 }
 
-/** @throws ChainError `BAD_CHAIN` */
 export const walk: Walk = (position, index, steps, node) => {
-  check(position, index, steps, node)
-  let reached = node
-  for (let at = index; at > index - steps; at--) reached = step(position, at, reached)
-  return reached.slice()
+  const step = stepper(position)
+  checkWalk(index, steps, node)
+  let reached = node.slice()
+  for (let at = index; at > index - steps; at--) reached = step(at, reached)
+  return reached
 }
 
-/** Arguments that fit every chain. @throws ChainError `BAD_CHAIN` */
-export function check(
-  { tweak, epoch, digit }: ChainPosition,
-  index: number,
-  steps: number,
-  node: Uint8Array,
-): void {
-  if (tweak.length !== 16 || node.length !== 32)
-    throw new ChainError('a tweak has 16 bytes, a node 32')
-  if (!(epoch >= 0 && epoch <= 0xffff_ffff && digit >= 0 && digit < limits.digitsMax))
-    throw new ChainError('epoch or digit is out of range')
-  if (!(index >= 0 && index <= limits.chainStepsMax && steps >= 0 && steps <= index))
-    throw new ChainError('index or steps are out of range')
+/** node[index - 1] = sha256(tweak(index) ‖ node[index]): 23 + 32 bytes, exactly one block. */
+function stepper(position: ChainPosition): (index: number, node: Uint8Array) => Uint8Array {
+  const prefix = encode(position)
+  const message = new Uint8Array(prefix.length + 2 + nodeSize)
+  const view = new DataView(message.buffer)
+  message.set(prefix)
+  return (index, node) => {
+    view.setUint16(prefix.length, index)
+    message.set(node, prefix.length + 2)
+    return sha256(message)
+  }
 }
 
-/** A chain that cannot be. */
+const within = (value: number, low: number, high: number): boolean =>
+  Number.isInteger(value) && value >= low && value <= high
+
+function refuse(condition: boolean, why: string): void {
+  if (condition) throw new ChainError(why)
+}
+
+/** A chain, or a place on one, that no voucher can have. */
 export class ChainError extends SluiceError {
   constructor(why: string) {
-    super('BAD_CHAIN', `The hash chain is refused: ${why}.`)
+    super('CHAIN_RANGE', `There is no such place on a hash chain: ${why}.`)
     this.name = 'ChainError'
   }
 }

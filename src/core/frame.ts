@@ -33,8 +33,9 @@ export function encode(...parts: readonly Uint8Array[]): Uint8Array {
 }
 
 /**
- * The frame whose body is `buffer` from `start` on, without copying it: the prefix goes into the bytes just
- * before, of which there must be `headroom`. For large bodies that are read straight into a buffer.
+ * The frame whose body is `buffer` from `start` on, without copying it: the prefix goes into the bytes
+ * just before, of which there must be `headroom`. For large bodies that are read straight into a
+ * buffer.
  * @throws FrameError `FRAME_TOO_LARGE` above `sizeMax`
  */
 export function seal(buffer: Uint8Array, start: number): Uint8Array {
@@ -54,10 +55,10 @@ function writePrefix(target: Uint8Array, start: number, size: number): number {
 
 export type Deframer = {
   /**
-   * Takes the next bytes of the stream and hands every frame that is whole by now to the sink, in order.
-   * A frame that lies inside `chunk` is a view of it, any other is assembled by one copy.
-   * @throws FrameError `FRAME_TOO_LARGE`, `BAD_FRAME`: after the sink got all frames before the bad one; the
-   *   stream is no good any more, and every later call throws the same
+   * Takes the next bytes of the stream and hands every frame that is whole by now to the sink, in
+   * order. A frame that lies inside `chunk` is a view of it, any other is assembled by one copy.
+   * @throws FrameError `FRAME_TOO_LARGE`, `BAD_FRAME`: after the sink got all frames before the bad
+   *   one; the stream is no good any more, and every later call throws the same
    */
   push(chunk: Uint8Array): void
   /** The stream has ended. @throws FrameError `FRAME_TRUNCATED` in the middle of a frame */

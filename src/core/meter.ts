@@ -109,10 +109,13 @@ export function open(
   return replace(acknowledge(meter, start.id, offset), start.id, { restarts })
 }
 
-/** Room for one more purchase: the oldest finished one is forgotten, its cost kept. */
+/**
+ * Room for one more purchase: the oldest finished one is forgotten, its cost kept. One that was sent more
+ * than it acknowledged is remembered: forgetting it would forgive what it took.
+ */
 function room(meter: Meter): Meter {
   if (meter.purchases.length < limits.purchasesPerLaneMax) return meter
-  const oldest = meter.purchases.find((purchase) => purchase.finished)
+  const oldest = meter.purchases.find((p) => p.finished && p.granted <= p.acknowledged)
   if (oldest === undefined)
     throw new MeterError(
       'PURCHASE_LIMIT',

@@ -4,7 +4,7 @@
  */
 import * as Abi from './abi.js'
 import * as Amount from './amount.js'
-import { type Address, fromHex, type Hex, toHex, zeroes } from './bytes.js'
+import { type Address, type Hex, toHex, zeroes } from './bytes.js'
 import { SluiceError } from './errors.js'
 import * as Hash from './hash.js'
 import { limits } from './limits.js'
@@ -55,17 +55,14 @@ export function id(domain: Domain, parameters: Parameters): Hex {
 
 /**
  * Parameters any adjudicator may be asked to open.
- * @throws ParametersError `BAD_PARAMETERS`
+ * @throws ParametersError `BAD_PARAMETERS`, AmountError `AMOUNT_RANGE`
  */
 export function check(parameters: Parameters): Parameters {
   const { seats, assets, deposits, fundBy, challengePeriod, codeHash, salt } = parameters
   refuse(seats.length < 2 || seats.length > limits.seatsMax, 'a channel has 2 to 16 seats')
   refuse(assets.length < 1 || assets.length > limits.assetsMax, 'a channel has 1 to 8 assets')
-  for (const seat of seats) {
-    fromHex(seat.signer, 20)
-    fromHex(seat.payout, 20)
-  }
-  for (const asset of assets) fromHex(asset, 20)
+  const addresses = [...seats.flatMap(({ signer, payout }) => [signer, payout]), ...assets]
+  refuse(!addresses.every(isAddress), 'an address is 0x and 40 lower-case hex digits')
   refuse(distinct(seats.map((s) => s.signer)) < seats.length, 'two seats have one signing key')
   refuse(distinct(assets) < assets.length, 'an asset is named twice')
   refuse(
@@ -89,6 +86,9 @@ export function seatOf(parameters: Parameters, signer: Address): number | undefi
   const seat = parameters.seats.findIndex((s) => s.signer === signer)
   return seat < 0 ? undefined : seat
 }
+
+/** Addresses are compared as text, so each has one spelling. */
+const isAddress = (address: Address): boolean => /^0x[0-9a-f]{40}$/.test(address)
 
 const distinct = (items: readonly string[]): number => new Set(items).size
 

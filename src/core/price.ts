@@ -62,6 +62,17 @@ export function check(price: Price): Price {
 /** Canonical text, with the unit spelt out: `7/3000 byte`. */
 export const format = (price: Price): string => `${price.amount}/${price.per} ${price.unit}`
 
+/** The price as JSON gives it: amounts as decimal strings. */
+export const toJson = ({
+  amount,
+  per,
+  unit,
+}: Price): Record<'amount' | 'per' | 'unit', string> => ({
+  amount: String(amount),
+  per: String(per),
+  unit,
+})
+
 /** What the first `offset` steps cost: ⌈offset × amount ÷ (per × resolution)⌉. */
 export const owed = (price: Price, offset: bigint): bigint =>
   Amount.divideUp(offset * price.amount, price.per * resolution[price.unit])

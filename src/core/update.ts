@@ -70,7 +70,10 @@ function openLane(body: State.Body, update: Update & { type: 'lane-open' }): Sta
   refuse(payer === payee, 'a lane runs between two seats')
   refuse(balances[payer] === undefined || balances[payee] === undefined, 'it names no seat')
   refuse(balances[payer]?.[asset] === undefined, 'it names no asset')
-  refuse(reserved > State.cell(balances, payer, asset), 'the payer does not have that much')
+  refuse(
+    reserved < 0n || reserved > State.cell(balances, payer, asset),
+    'the payer does not have that much',
+  )
   const lane: Lane.Lane = { id: nextLane, payer, payee, asset, folded: 0n, reserved, sessionKey }
   return {
     outcome: {

@@ -104,7 +104,11 @@ export function check(voucher: Voucher): Voucher {
       'its radix does not fit its digits',
     )
   }
-  maximum(voucher)
+  try {
+    maximum(voucher)
+  } catch (cause) {
+    throw new VoucherError('its amounts overflow', { cause })
+  }
   return voucher
 }
 
@@ -158,13 +162,7 @@ export function decode(bytes: Uint8Array): Signed {
     'its size is wrong',
   )
   const anchors = Array.from({ length: head.digits }, () => take(32))
-  try {
-    return { voucher: check({ ...head, anchors }), signature: take(signatureSize) }
-  } catch (cause) {
-    throw cause instanceof VoucherError
-      ? cause
-      : new VoucherError('its amounts overflow', { cause })
-  }
+  return { voucher: check({ ...head, anchors }), signature: take(signatureSize) }
 }
 
 function refuse(condition: boolean, why: string): void {

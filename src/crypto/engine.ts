@@ -1,25 +1,32 @@
-/** The engine slot: what hashes chains and makes signatures. Noble is the default and the oracle. */
+/**
+ * The slot for fast cryptography: what a node needs hashed and signed at speed.
+ * Whatever fills it must agree byte for byte with noble, which is both fallback and oracle.
+ */
 import type { Address } from '../core/bytes.js'
 import type { Generate, Walk } from '../core/chain.js'
-import { SluiceError } from '../core/errors.js'
 
-export type Engine = {
-  /** Which implementations are in use, for people. */
-  readonly name: string
-  readonly chain: { readonly generate: Generate; readonly walk: Walk }
-  readonly secp256k1: {
-    readonly publicAddress: (secretKey: Uint8Array) => Address
-    /** 65 bytes r ‖ s ‖ v, v 27 or 28, low s, deterministic (RFC 6979). */
-    readonly sign: (digest: Uint8Array, secretKey: Uint8Array) => Uint8Array
-    /** @throws SignatureError `BAD_SIGNATURE` */
-    readonly recover: (digest: Uint8Array, signature: Uint8Array) => Address
-  }
+/** Hash chains of `core/chain.ts`. */
+export type ChainEngine = { readonly generate: Generate; readonly walk: Walk }
+
+/** ECDSA on secp256k1, as the EVM's `ecrecover` judges it. Digests have 32 bytes. */
+export type Secp256k1Engine = {
+  /** @throws SecretKeyError `BAD_SECRET_KEY` */
+  publicAddress(secretKey: Uint8Array): Address
+  /**
+   * r ‖ s ‖ v, 65 bytes: v 27 or 28, s in the lower half, deterministic (RFC 6979).
+   * @throws SecretKeyError `BAD_SECRET_KEY`
+   */
+  sign(digest: Uint8Array, secretKey: Uint8Array): Uint8Array
+  /**
+   * Who signed. Only the one form that `sign` returns is accepted.
+   * @throws SignatureError `BAD_SIGNATURE`
+   */
+  recover(digest: Uint8Array, signature: Uint8Array): Address
 }
 
-/** A signature that is none. */
-export class SignatureError extends SluiceError {
-  constructor(why: string, options: { cause?: unknown } = {}) {
-    super('BAD_SIGNATURE', `The signature is refused: ${why}.`, options)
-    this.name = 'SignatureError'
-  }
+export type Engine = {
+  /** What is in use, for people: `sluice doctor` shows it. */
+  readonly name: string
+  readonly chain: ChainEngine
+  readonly secp256k1: Secp256k1Engine
 }

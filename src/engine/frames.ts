@@ -1,6 +1,6 @@
 /**
- * The frames of a byte stream, a batch for every chunk that arrives. It never awaits between two frames of one
- * chunk, and never reads ahead of its consumer.
+ * The frames of a byte stream, a batch for every chunk that arrives. It never awaits between two frames
+ * of one chunk, and never reads ahead of its consumer.
  */
 import * as Frame from '../core/frame.js'
 

@@ -64,6 +64,16 @@ export type ConsumeOptions = {
   readonly signal?: AbortSignal
 }
 
+export type LaneView = {
+  /** What was promised (we pay) or accepted (we are paid); cumulative. */
+  readonly claim: bigint
+  /** For everything acknowledged. */
+  readonly owed: bigint
+  /** Chain steps and vouchers since this process started. */
+  readonly ticks: number
+  readonly vouchers: number
+}
+
 /** Seconds that the seats have for their deposits. */
 const fundWithin = 600n
 /** Seconds of each challenge window, where the layer does not want more. */
@@ -177,10 +187,12 @@ export class Node {
     return this.#book.get(id)
   }
 
-  /** What was promised (we pay) or accepted (we are paid) on a lane, cumulative, and what is owed on it. */
-  lane(channelId: Hex, id: bigint): { readonly claim: bigint; readonly owed: bigint } | undefined {
+  /** How a lane stands at our end; undefined where it is closed or not ours. */
+  lane(channelId: Hex, id: bigint): LaneView | undefined {
     const end = this.#lanes.payer(channelId, id) ?? this.#lanes.payee(channelId, id)
-    return end && { claim: this.#lanes.claim(channelId, id), owed: end.owed }
+    if (end === undefined) return undefined
+    const { owed, ticks, vouchers } = end
+    return { claim: this.#lanes.claim(channelId, id), owed, ticks, vouchers }
   }
 
   /** What `resource` costs at the peer; an empty name asks for its only one. */

@@ -53,6 +53,9 @@ export class Payee {
   #flushing: Promise<void> | undefined
   #dirty = false
   #failure: unknown
+  /** Counters for people: ticks are chain steps. */
+  ticks = 0
+  vouchers = 0
 
   constructor(ports: PayeePorts, channelId: Hex, id: bigint, lane: () => Lane.Lane | undefined) {
     this.#ports = ports
@@ -105,13 +108,16 @@ export class Payee {
       signed.signature,
     )
     const claim = Claim.renew(this.channelId, this.#open(), this.#claim, signed, signer)
+    if (claim !== this.#claim) this.vouchers += 1
     this.#take(claim)
   }
 
   /** @throws TickError */
   takeTicks(frame: Tick.Frame): void {
     const { walk } = this.#ports.crypto.chain
-    this.#take(Claim.advance(this.#open(), this.#tweak, this.#claim, frame, walk))
+    const claim = Claim.advance(this.#open(), this.#tweak, this.#claim, frame, walk)
+    this.ticks += stepsOf(claim) - stepsOf(this.#claim)
+    this.#take(claim)
   }
 
   #take(claim: Claim.Claim): void {
@@ -273,6 +279,9 @@ export class Payee {
     return lane
   }
 }
+
+const stepsOf = (claim: Claim.Claim | undefined): number =>
+  claim?.indices.reduce((sum, index) => sum + index, 0) ?? 0
 
 /** A lane that takes no payments any more. */
 export class PayeeError extends SluiceError {

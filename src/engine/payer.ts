@@ -14,7 +14,7 @@ import * as Meter from '../core/meter.js'
 import * as Price from '../core/price.js'
 import * as Promised from '../core/promise.js'
 import * as Quote from '../core/quote.js'
-import { deriveSecret } from '../core/secret.js'
+import * as Secret from '../core/secret.js'
 import * as Tick from '../core/tick.js'
 import type { Domain } from '../core/typed-data.js'
 import * as Voucher from '../core/voucher.js'
@@ -279,7 +279,7 @@ export class Payer {
   /** A fresh chain for `epoch`; returns its anchor. */
   #generate(epoch: number, length: number): Uint8Array {
     const lane = [fromHex(this.channelId, 32), uint(this.id, 8), uint(epoch, 4)]
-    const seed = deriveSecret(this.#ports.session, 'chain', ...lane)
+    const seed = Secret.derive(this.#ports.session, 'chain', ...lane)
     const position = { tweak: this.#tweak, epoch, digit: 0 }
     this.#chain = { epoch, nodes: this.#ports.crypto.chain.generate(position, length, seed) }
     return this.#chain.nodes.slice(0, 32)

@@ -1,5 +1,6 @@
 /**
- * The addresses people type: multiaddrs that say which peer they lead to, or the bare id of a connected peer.
+ * The addresses people type: multiaddrs that say which peer they lead to, or the bare id of a connected
+ * peer.
  */
 import type { PeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'

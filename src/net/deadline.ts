@@ -30,7 +30,10 @@ export async function within<T>(
   }
 }
 
-/** `promise`, which goes on by itself, as long as the caller waits for it. @throws NetworkError `ABORTED` */
+/**
+ * `promise`, which goes on by itself, as long as the caller waits for it. @throws NetworkError
+ * `ABORTED`
+ */
 export function unlessAborted<T>(
   promise: Promise<T>,
   doing: string,

@@ -1,6 +1,6 @@
 /**
- * A peer's identity: the ed25519 key that its seed stands for. The seed is a secret and never leaves this module's
- * callers.
+ * A peer's identity: the ed25519 key that its seed stands for. The seed is a secret and never leaves
+ * this module's callers.
  */
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import type { Ed25519PrivateKey } from '@libp2p/interface'

@@ -1,6 +1,6 @@
 /**
- * What has arrived on a stream and has not been read. It keeps count so that its owner can stop the sender; it
- * never refuses or drops a byte itself, except on `discard`.
+ * What has arrived on a stream and has not been read. It keeps count so that its owner can stop the
+ * sender; it never refuses or drops a byte itself, except on `discard`.
  */
 export type Inbox = {
   /** Bytes waiting, with something added for each chunk: many tiny ones are no free memory. */

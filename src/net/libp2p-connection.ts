@@ -1,6 +1,6 @@
 /**
- * A libp2p connection as the engine's `Connection`. Closing one never looks to the peer like the proper end of a
- * stream that was still being written.
+ * A libp2p connection as the engine's `Connection`. Closing one never looks to the peer like the proper
+ * end of a stream that was still being written.
  */
 import { setMaxListeners } from 'node:events'
 import type { Stream, Connection as Underlying } from '@libp2p/interface'
@@ -18,8 +18,8 @@ export type Libp2pConnection = Connection & {
 
 export type ConnectionOptions = {
   /**
-   * Whether `close` closes the connection itself; otherwise it drops our streams and leaves the connection to the
-   * node's owner.
+   * Whether `close` closes the connection itself; otherwise it drops our streams and leaves the
+   * connection to the node's owner.
    */
   readonly owned: boolean
   /** Streams of one protocol that we may open. */
@@ -50,7 +50,10 @@ export function fromConnection(
     return adopted
   }
 
-  /** Resets what is still being written, so that the peer cannot take a cut for an end; flushes the rest. */
+  /**
+   * Resets what is still being written, so that the peer cannot take a cut for an end; flushes the
+   * rest.
+   */
   async function endStreams() {
     const flushing: Promise<void>[] = []
     for (const stream of [...streams]) {

@@ -1,6 +1,7 @@
 /**
- * What libp2p throws, as a `NetworkError` that tells a person what to do. libp2p's errors carry their class in
- * `name` and those of the system a `code`; where neither says enough, the message is looked at.
+ * What libp2p throws, as a `NetworkError` that tells a person what to do. libp2p's errors carry their
+ * class in `name` and those of the system a `code`; where neither says enough, the message is looked
+ * at.
  */
 import { NetworkError } from './errors.js'
 
@@ -10,7 +11,7 @@ export function dialError(cause: unknown, address: string): NetworkError {
   return unreachable(address, whyUnreachable(cause, address.startsWith('/')), cause)
 }
 
-export const unreachable = (address: string, why: string, cause?: unknown): NetworkError =>
+const unreachable = (address: string, why: string, cause?: unknown): NetworkError =>
   new NetworkError('PEER_UNREACHABLE', `Cannot reach ${address}: ${why}.`, { cause })
 
 function whyUnreachable(cause: unknown, full: boolean): string {
@@ -81,7 +82,7 @@ export function listenError(cause: unknown, addresses: readonly string[]): Netwo
   if (message.includes('EADDRINUSE'))
     return new NetworkError(
       'PORT_IN_USE',
-      `Cannot listen on ${wanted}: the port is in use. Stop what uses it, or choose another (0 takes a free one).`,
+      `Cannot listen on ${wanted}: the port is in use. Stop what uses it, or take another (0 is any).`,
       { cause },
     )
   const reason = /listen (E\w+: [^\n]*)/.exec(message)?.[1] ?? 'only TCP addresses will do'

@@ -1,7 +1,7 @@
 /**
- * A libp2p stream as the engine's `ByteStream`. It exists because three habits of js-libp2p 3 are unsafe for
- * money: its own iterator buffers without bound, `onDrain` resolves at once after its first use, and a lost
- * connection ends a stream as if the peer had ended it.
+ * A libp2p stream as the engine's `ByteStream`. It exists because three habits of js-libp2p 3 are
+ * unsafe for money: its own iterator buffers without bound, `onDrain` resolves at once after its first
+ * use, and a lost connection ends a stream as if the peer had ended it.
  */
 import type { Stream } from '@libp2p/interface'
 import type { ByteStream } from '../engine/ports.js'
@@ -14,10 +14,15 @@ export type Libp2pStream = ByteStream & {
   closing(): Promise<void> | undefined
 }
 
-/** Unread bytes at which we stop granting the sender window. Below it, granting runs ahead of the reader. */
+/**
+ * Unread bytes at which we stop granting the sender window. Below it, granting runs ahead of the
+ * reader.
+ */
 const unreadMax = 1_048_576
 
-/** While we grant none, the window the sender already has may still arrive: yamux's own default maximum. */
+/**
+ * While we grant none, the window the sender already has may still arrive: yamux's own default maximum.
+ */
 const pausedBytesMax = 16_777_216 + 1_024
 
 /** `done` is called once, when the stream is over in both directions. */

@@ -1,6 +1,7 @@
 /**
- * The network over js-libp2p: TCP, noise and yamux for a node of our own, or a node that the embedding program
- * already runs. Connections that exist are used as they are; nothing is dialled that is connected or being dialled.
+ * The network over js-libp2p: TCP, noise and yamux for a node of our own, or a node that the embedding
+ * program already runs. Connections that exist are used as they are; nothing is dialled that is
+ * connected or being dialled.
  */
 import './polyfill.js'
 import { noise } from '@chainsafe/libp2p-noise'
@@ -78,8 +79,8 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
 }
 
 /**
- * A network on a started node of yours. Closing it, or one of its connections, ends Sluice's streams and handlers
- * only: the node and its connections stay yours.
+ * A network on a started node of yours. Closing it, or one of its connections, ends Sluice's streams
+ * and handlers only: the node and its connections stay yours.
  */
 export function fromLibp2p(node: Libp2p): Network {
   return overNode(node, { owned: false, streamsMax: networkLimits.streamsMax })
@@ -104,8 +105,8 @@ function overNode(node: Libp2p, options: ConnectionOptions): Network {
   }
 
   /**
-   * Shared by all who want the same address, and not stopped when they lose patience: libp2p lets later callers
-   * join a dial that has just been aborted, and fail with it.
+   * Shared by all who want the same address, and not stopped when they lose patience: libp2p lets later
+   * callers join a dial that has just been aborted, and fail with it.
    */
   function dial({ peer, multiaddr }: Target): Promise<Underlying> {
     const address = String(multiaddr ?? peer)

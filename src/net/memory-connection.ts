@@ -1,6 +1,6 @@
 /**
- * A connection between two nodes of one process: two ends that share a fate. It never delivers a stream to a node
- * that has no handler for it.
+ * A connection between two nodes of one process: two ends that share a fate. It never delivers a stream
+ * to a node that has no handler for it.
  */
 import { setMaxListeners } from 'node:events'
 import type { Connection } from '../engine/ports.js'

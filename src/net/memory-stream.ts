@@ -1,13 +1,13 @@
 /**
- * A pair of connected byte streams in one process, with the bounded buffers and the endings of real ones. It never
- * hands one side's memory to the other, and never keeps chunks as they were sent.
+ * A pair of connected byte streams in one process, with the bounded buffers and the endings of real
+ * ones. It never hands one side's memory to the other, and never keeps chunks as they were sent.
  */
 import type { ByteStream } from '../engine/ports.js'
 import { aborted, NetworkError } from './errors.js'
 import { inbox } from './inbox.js'
 
 /** Unread bytes at which the sender is told to wait; what yamux grants at first. */
-export const memoryWindow = 262_144
+const memoryWindow = 262_144
 
 /** Sends are cut into pieces of this size, as noise cuts them: nobody may rely on the chunks. */
 const pieceSize = 65_519

@@ -1,6 +1,7 @@
 /**
- * A network inside one process, for tests, simulations and nodes that share a program. Peers are who they say they
- * are by construction; it opens no socket and reads no clock, and connections break only when told to.
+ * A network inside one process, for tests, simulations and nodes that share a program. Peers are who
+ * they say they are by construction; it opens no socket and reads no clock, and connections break only
+ * when told to.
  */
 import type { Network } from '../engine/ports.js'
 import { checkListen, parseTarget } from './address.js'

@@ -1,6 +1,6 @@
 /**
- * `Promise.withResolvers` for Node 20: libp2p calls it and Node has it from version 22 on. Import this before
- * anything of libp2p; it does nothing where the function exists.
+ * `Promise.withResolvers` for Node 20: libp2p calls it and Node has it from version 22 on. Import this
+ * before anything of libp2p; it does nothing where the function exists.
  */
 const promise = Promise as { withResolvers?: <T>() => Resolvers<T> }
 

@@ -83,6 +83,12 @@ export async function open(
   }
 }
 
+/** Looks at a home, making it first if it is not there. @throws HomeError */
+export async function ensure(directory: string): Promise<View> {
+  if (!existsSync(keysPath(resolve(directory)))) await (await open(directory)).close()
+  return inspect(directory)
+}
+
 /**
  * Looks at a home that exists, without taking it.
  * @throws HomeError `HOME_UNUSABLE`, `KEYS_EXPOSED`, `KEYS_CORRUPT`

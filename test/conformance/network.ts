@@ -419,7 +419,10 @@ export const aborts = (signal: AbortSignal): Promise<void> =>
     signal.addEventListener('abort', () => resolve())
   })
 
-/** Until `progress` has not moved during three round trips, each of which follows all that was under way. */
+/**
+ * Until `progress` has not moved during three round trips, each of which follows all that was under
+ * way.
+ */
 async function untilIdle(connection: Connection, progress: () => number): Promise<void> {
   for (let still = 0, last = -1; still < 3; last = progress()) {
     still = progress() === last ? still + 1 : 0

@@ -38,36 +38,45 @@ const rules: Machine.Rules = {
   recover,
 }
 
-const command = fc.oneof(
+/** Mostly what is meant to work, now and then what is not. */
+const mostly = <T>(usual: T, odd: T): fc.Arbitrary<T> =>
+  fc.oneof({ weight: 6, arbitrary: fc.constant(usual) }, { weight: 1, arbitrary: fc.constant(odd) })
+const channel = fc.nat(3)
+
+type Command =
+  | { type: 'faucet'; to: number; amount: bigint }
+  | { type: 'open'; channel: number; signers: number[] }
+  | { type: 'deposit' | 'refund'; channel: number; seat: number }
+  | {
+      type: 'close'
+      channel: number
+      signers: number[]
+      percent: bigint
+      extra: bigint
+      blind: boolean
+      kind: number
+    }
+  | { type: 'replay'; back: number }
+  | { type: 'wait'; seconds: bigint }
+
+const command: fc.Arbitrary<Command> = fc.oneof(
   fc.record({ type: fc.constant('faucet' as const), to: fc.nat(2), amount: fc.bigInt(0n, 45n) }),
-  fc.record({
-    type: fc.constant('open' as const),
-    channel: fc.nat(3),
-    signers: fc.oneof(
-      { weight: 8, arbitrary: fc.constant([0, 1]) },
-      { arbitrary: fc.constant([0, 2]), weight: 1 },
-    ),
-  }),
-  fc.record({
-    type: fc.constantFrom('deposit' as const, 'deposit' as const, 'refund' as const),
-    channel: fc.nat(3),
-    seat: fc.nat(2),
-  }),
+  fc.record({ type: fc.constant('open' as const), channel, signers: mostly([0, 1], [0, 2]) }),
+  fc.record({ type: fc.constant('deposit' as const), channel, seat: mostly(0, 2) }),
+  fc.record({ type: fc.constant('deposit' as const), channel, seat: fc.constant(1) }),
+  fc.record({ type: fc.constant('refund' as const), channel, seat: fc.nat(1) }),
   fc.record({
     type: fc.constant('close' as const),
-    channel: fc.nat(3),
-    signers: fc.oneof(
-      { weight: 8, arbitrary: fc.constant([0, 1]) },
-      { arbitrary: fc.constant([1, 1]), weight: 1 },
-    ),
-    first: fc.bigInt(-1n, 40n),
-    blind: fc.boolean(),
-    kind: fc.constantFrom(1, 1, 1, 0),
+    channel,
+    signers: mostly([0, 1], [1, 1]),
+    percent: fc.bigInt(0n, 100n),
+    extra: mostly(0n, 1n),
+    blind: mostly(false, true),
+    kind: mostly(1, 0),
   }),
   fc.record({ type: fc.constant('replay' as const), back: fc.nat(20) }),
-  fc.record({ type: fc.constant('wait' as const), seconds: fc.bigInt(0n, 80n) }),
+  fc.record({ type: fc.constant('wait' as const), seconds: fc.bigInt(0n, 40n) }),
 )
-type Command = fc.infer<typeof command>
 
 /** Four channels between the first two accounts: two of them with money on both sides, one with a token. */
 const channels: readonly Parameters.Parameters[] = [0, 1, 2, 3].map((number) => ({
@@ -107,13 +116,13 @@ function callOf(step: Command): Call.Call | undefined {
   if (step.type !== 'close') return { ...step, channelId }
   const opening = State.opening(parameters).outcome
   const total = parameters.deposits.reduce((sum, [amount = 0n]) => sum + amount, 0n)
-  const first = step.first < 0n ? 0n : step.first
+  const first = (total * step.percent) / 100n
   const nothing = parameters.assets.slice(1).map(() => 0n)
   const outcome: State.Outcome = {
     ...opening,
     balances: [
       [first, ...nothing],
-      [total > first ? total - first : 0n, ...nothing],
+      [total - first + step.extra, ...nothing],
     ],
     // A state that claims deposits in other seats' names than the layer knows.
     deposited: step.blind ? [...parameters.deposits].reverse() : parameters.deposits,
@@ -188,7 +197,7 @@ describe('the embedded layer, whatever anyone sends', () => {
   const reached = new Set<string>()
 
   it('conserves money per asset, pays each deposit out once, and takes no transaction twice', () => {
-    const steps = fc.array(fc.tuple(command, fc.nat(2)), { minLength: 1, maxLength: 60 })
+    const steps = fc.array(fc.tuple(command, fc.nat(2)), { maxLength: 100, size: 'max' })
     fc.assert(
       fc.property(steps, (commands) => {
         const { step, check } = world()

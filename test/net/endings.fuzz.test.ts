@@ -28,8 +28,8 @@ const chunk = randomBytes(40_000)
 const aborted = new Error('on purpose')
 
 /**
- * Settles when both directions of our part have. Whatever they throw must be ours, and an end must be the other
- * side's own, with all it sent before it.
+ * Settles when both directions of our part have. Whatever they throw must be ours, and an end must be
+ * the other side's own, with all it sent before it.
  */
 async function play(stream: ByteStream, { chunks, reads, ending }: Part, other: Part) {
   const writing = (async () => {

@@ -1,6 +1,6 @@
 /**
- * A peer in a process of its own, for tests that kill it or watch it end. It tells its parent where it listens and,
- * on the message `exit`, closes its network and must then end by itself.
+ * A peer in a process of its own, for tests that kill it or watch it end. It tells its parent where it
+ * listens and, on the message `exit`, closes its network and must then end by itself.
  */
 import { randomBytes } from 'node:crypto'
 import { createNetwork } from '../../src/net/libp2p.js'

@@ -145,12 +145,10 @@ function updatesOf(world: World, side: Side, wish: Wish): readonly Update[] {
   const lanes = world.channels[side]?.complete?.body.lanes ?? []
   const lane = lanes[wish.lane % Math.max(1, lanes.length)]
   const amount = BigInt(wish.amount)
-  const claimOf = (id: bigint, folded: bigint): bigint =>
-    Amount.larger(world.contexts[side].claim(id), folded)
   const close = (id: bigint, folded: bigint): Update => ({
     type: 'lane-close',
     lane: id,
-    claim: claimOf(id, folded),
+    claim: Amount.larger(world.contexts[side].claim(id), folded),
   })
   switch (wish.type) {
     case 'lane-open':

@@ -1,0 +1,174 @@
+/** `sluice demo [FILE]`: ledger, seller and buyer as three processes, one real file, one screen. */
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, join, resolve } from 'node:path'
+import pc from 'picocolors'
+import { zeroAddress } from '../core/bytes.js'
+import { SluiceError } from '../core/errors.js'
+import * as Price from '../core/price.js'
+import { checkPrice } from '../market/sell-file.js'
+import { connectLedger, openIdentity } from '../sluice.js'
+import { type Child, type ChildEvent, start } from './child.js'
+import { formatAmount, formatBytes, type Output, toJson } from './output.js'
+import { interrupted, interruptible, type Shared } from './settings.js'
+
+export type DemoOptions = Shared & { readonly price: string }
+
+/** Balances before the sale; kept in a home that is given, so that a demo killed half-way adds up. */
+type Before = { payer: string; payee: string }
+
+export async function demo(
+  output: Output,
+  file: string | undefined,
+  options: DemoOptions,
+): Promise<void> {
+  const signal = interruptible()
+  const price = Price.parse(options.price)
+  checkPrice(price)
+  const given = options.home ?? process.env.SLUICE_HOME
+  const home = given === undefined ? await mkdtemp(join(tmpdir(), 'sluice-')) : resolve(given)
+  const children: Child[] = []
+  const spawn = (name: string, args: readonly string[]): Child => {
+    const child = start(name, [...args, '--home', join(home, name), '--json'], signal)
+    children.push(child)
+    return child
+  }
+  try {
+    await mkdir(home, { recursive: true, mode: 0o700 })
+    await perform(output, {
+      file: file ?? process.execPath,
+      price,
+      priceText: options.price,
+      home,
+      spawn,
+    })
+  } catch (error) {
+    throw signal.aborted ? interrupted : error
+  } finally {
+    await Promise.all(children.map((child) => child.stop()))
+    if (given === undefined) await rm(home, { recursive: true, force: true })
+  }
+}
+
+type Stage = {
+  readonly file: string
+  readonly price: Price.Price
+  readonly priceText: string
+  readonly home: string
+  readonly spawn: (name: string, args: readonly string[]) => Child
+}
+
+async function perform(output: Output, stage: Stage): Promise<void> {
+  const { file, price, priceText, home, spawn } = stage
+  const say = (line: string): void => {
+    if (!output.json) process.stdout.write(`${line}\n`)
+  }
+  const startedAt = performance.now()
+  const ledgerProcess = spawn('ledger', ['ledger', '--listen', '127.0.0.1:0'])
+  const url = String((await ledgerProcess.event('listening')).url)
+  say(`${pc.dim('ledger')}  ${url}, play money`)
+
+  say(`${pc.dim('seller')}  hashing ${file}`)
+  const seller = spawn('seller', ['sell', file, '--price', priceText, '--ledger', url])
+  const offer = await seller.event('listening')
+  const bytes = BigInt(Number(offer.bytes))
+  const owed = Price.owed(price, bytes)
+  say(
+    `${pc.dim('seller')}  ${basename(file)}, ${formatBytes(bytes)} at ${priceText} = ${formatAmount(owed)}`,
+  )
+
+  const buyer = await openIdentity(join(home, 'buyer'))
+  const ledger = await connectLedger(url, buyer.accountKey)
+  const payee = String(offer.account) as `0x${string}`
+  const balances = async (): Promise<Before> => ({
+    payer: String(await ledger.balance(buyer.account, zeroAddress)),
+    payee: String(await ledger.balance(payee, zeroAddress)),
+  })
+  const notePath = join(home, 'demo.json')
+  // A quarter more than the file costs: the change comes back at the end.
+  const budget = owed + owed / 4n
+  if (!existsSync(notePath)) {
+    await ledger.faucet(buyer.account, budget)
+    await rm(join(home, 'bought'), { recursive: true, force: true })
+    await writeFile(notePath, JSON.stringify(await balances()))
+  }
+  const before = JSON.parse(await readFile(notePath, 'utf8')) as Before
+  await mkdir(join(home, 'bought'), { recursive: true })
+  say(
+    `${pc.dim('buyer ')}  ${formatAmount(BigInt(before.payer))} in the account, ${formatAmount(budget)} go into a channel`,
+  )
+
+  const out = join(home, 'bought', basename(file))
+  const { multiaddr } = offer
+  const buying = spawn('buyer', [
+    ...['buy', String(multiaddr), '--out', out, '--budget', String(budget), '--ledger', url],
+  ])
+  const bar = output.progress('paying', bytes)
+  const streamedAt = performance.now()
+  buying.onEvent((event) => {
+    if (event.event === 'progress')
+      bar.update(BigInt(Number(event.bytes)), rate(event, streamedAt), event)
+  })
+  const bought = await buying.event('bought')
+  bar.update(bytes, rate({ ...bought, bytes: Number(bytes) }, streamedAt))
+  bar.done()
+  say(
+    `${pc.green('bought')}  ${formatBytes(bytes)}, whole and verified: ${bought.ticks} ticks, ${bought.vouchers} vouchers`,
+  )
+  const settled = await buying.event('settled')
+  await buying.exited
+  const after = await balances()
+  const channel = await ledger.channel(String(settled.channelId) as `0x${string}`)
+  if (channel?.status !== 'closed')
+    throw new SluiceError(
+      'NOT_SETTLED',
+      'The ledger has not paid out the channel; run the demo again.',
+    )
+  const paidOut = channel.withdrawn[1]?.[0] ?? 0n
+  await rm(notePath)
+  const result = {
+    bytes: Number(bytes),
+    sha256: bought.sha256,
+    price: Price.toJson(price),
+    owed: bought.owed,
+    paid: bought.paid,
+    settled: paidOut,
+    payer: { before: before.payer, after: after.payer },
+    payee: { before: before.payee, after: after.payee },
+    ticks: bought.ticks,
+    vouchers: bought.vouchers,
+    states: Number(settled.version) + 1,
+    seconds: Math.round(performance.now() - startedAt) / 1000,
+  }
+  if (output.json) process.stdout.write(`${toJson(result)}\n`)
+  else print(result)
+}
+
+function rate(event: ChildEvent, startedAt: number): string {
+  const seconds = (performance.now() - startedAt) / 1000
+  const perSecond = formatBytes(Math.round(Number(event.bytes) / Math.max(seconds, 0.001)))
+  return `${perSecond}/s  ${event.ticks} ticks  paid ${formatAmount(BigInt(String(event.paid ?? 0)))}`
+}
+
+function print(result: {
+  readonly owed: unknown
+  readonly settled: bigint
+  readonly payer: { before: string; after: string }
+  readonly payee: { before: string; after: string }
+  readonly states: number
+  readonly seconds: number
+}): void {
+  const row = (name: string, { before, after }: { before: string; after: string }): string => {
+    const change = BigInt(after) - BigInt(before)
+    const sign = change < 0n ? '-' : '+'
+    const amount = formatAmount(change < 0n ? -change : change)
+    return `  ${name}  ${formatAmount(BigInt(before)).padStart(14)} → ${formatAmount(BigInt(after)).padStart(14)}  ${sign}${amount}`
+  }
+  const lines = [
+    `${pc.green('settled')} ${formatAmount(result.settled)} on the ledger, after ${result.states} co-signed states, in ${result.seconds} s`,
+    row('buyer ', result.payer),
+    row('seller', result.payee),
+  ]
+  process.stdout.write(`${lines.join('\n')}\n`)
+}

@@ -1,0 +1,35 @@
+/** `sluice ledger`: serves an embedded execution layer until it is stopped. */
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { SluiceError } from '../core/errors.js'
+import { createLedger } from '../sluice.js'
+import type { Output } from './output.js'
+import { homeOf, interruptible, type Shared } from './settings.js'
+
+export type LedgerOptions = Shared & { readonly listen: string }
+
+export async function ledger(output: Output, options: LedgerOptions): Promise<void> {
+  const signal = interruptible()
+  const home = options.home ?? join(homeOf(options), 'ledger')
+  const { host, port } = parseListen(options.listen)
+  const { url, layer, close } = await createLedger({ home, host, port })
+  const { chainId, adjudicator } = layer.rules.domain
+  output.event(
+    'listening',
+    { url, chainId, adjudicator, home },
+    [
+      `Ledger ${url}  (chain ${chainId})`,
+      `Its money is play money: fund an account with \`sluice keys --ledger ${url} --fund 1000000\`.`,
+      'Ctrl-C stops it; the same command finds everything again.',
+    ].join('\n'),
+  )
+  if (!signal.aborted) await once(signal, 'abort')
+  await close()
+}
+
+function parseListen(text: string): { host: string; port: number } {
+  const [, host, port] = /^(.+):([0-9]{1,5})$/.exec(text) ?? []
+  if (host === undefined || Number(port) > 65_535)
+    throw new SluiceError('BAD_LISTEN', `"${text}" is not HOST:PORT, such as 127.0.0.1:8411.`)
+  return { host, port: Number(port) }
+}

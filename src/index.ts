@@ -1,0 +1,23 @@
+/** Sluice as a library: what a program that embeds it needs, and nothing else. */
+
+export type { Address, Hex } from './core/bytes.js'
+export type { Channel, Phase } from './core/channel.js'
+export { SluiceError } from './core/errors.js'
+export { type Price, parse as parsePrice } from './core/price.js'
+export type { Quote } from './core/quote.js'
+export type { Reason, Receipt } from './core/receipt.js'
+export type { NodeEvents } from './engine/events.js'
+export type { ConsumeOptions, Node, ServeOptions } from './engine/node.js'
+export type { Ledger } from './engine/ports.js'
+export type { Purchase } from './engine/purchase.js'
+export type { Piece } from './engine/sale.js'
+export { type BoughtFile, type BuyFileOptions, buyFile } from './market/buy-file.js'
+export { type FileOffer, type SellFileOptions, sellFile } from './market/sell-file.js'
+export {
+  type CreateLedgerOptions,
+  type CreateNodeOptions,
+  connectLedger,
+  createLedger,
+  createNode,
+  type EmbeddedLayer,
+} from './sluice.js'

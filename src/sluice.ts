@@ -1,0 +1,234 @@
+/**
+ * The one place that wires adapters to the engine: a node on a home directory, libp2p and an execution layer;
+ * and the embedded layer itself. Everything above asks here; nothing below knows who implements its ports.
+ */
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { setTimeout as after } from 'node:timers/promises'
+import type { Libp2p } from '@libp2p/interface'
+import type { Address, Hex } from './core/bytes.js'
+import type { Channel } from './core/channel.js'
+import * as Claim from './core/claim.js'
+import * as Codec from './core/codec.js'
+import { SluiceError } from './core/errors.js'
+import type { Lane } from './core/lane.js'
+import * as Meter from './core/meter.js'
+import type { Engine } from './crypto/engine.js'
+import { loadEngine } from './crypto/load.js'
+import { Node } from './engine/node.js'
+import type { Network, Sleep, Store } from './engine/ports.js'
+import * as Records from './engine/records.js'
+import * as Wire from './engine/wire.js'
+import { local } from './ledger/embedded/api.js'
+import { connect, type EmbeddedLedger } from './ledger/embedded/client.js'
+import { http } from './ledger/embedded/http.js'
+import * as Layer from './ledger/embedded/layer.js'
+import { serve } from './ledger/embedded/server.js'
+import { peerFrom } from './net/identity.js'
+import { createNetwork, fromLibp2p } from './net/libp2p.js'
+import * as Home from './store/home.js'
+import * as Lmdb from './store/lmdb.js'
+import * as Memory from './store/memory.js'
+
+export type CreateNodeOptions = {
+  /** Directory of the node's keys, store and remembered ports; made if it is not there. */
+  readonly home: string
+  /** The execution layer: the URL of a served one, or one in this process. */
+  readonly ledger: string | EmbeddedLayer
+  /** Multiaddrs to listen on; none to buy only. Port 0 takes the port of the last time, or a free one. */
+  readonly listen?: readonly string[]
+  /** Your own libp2p node, started: its connections are upgraded, and it stays yours. */
+  readonly libp2p?: Libp2p
+  /** The most that all peers together may owe us, in base units. */
+  readonly exposureMax?: bigint
+}
+
+/**
+ * A node that is started: it answers peers, follows the layer and takes up what it left unfinished.
+ * @throws HomeError, StoreError, LedgerError, NetworkError, SluiceError `WRONG_LEDGER`
+ */
+export async function createNode(options: CreateNodeOptions): Promise<Node> {
+  const home = await Home.open(options.home)
+  const undo: (() => Promise<void>)[] = [() => home.close()]
+  try {
+    const crypto = await loadEngine()
+    const ledger = await connectLedger(options.ledger, home.keys.account, crypto)
+    const lmdb = Lmdb.open(home.storePath)
+    undo.unshift(() => lmdb.close())
+    await checkDomain(lmdb, ledger)
+    const network = await openNetwork(options, home)
+    undo.unshift(() => network.close())
+    const store = { ...lmdb, close: () => lmdb.close().then(() => home.close()) }
+    const node = new Node({
+      network,
+      store,
+      ledger,
+      crypto,
+      random: (size) => new Uint8Array(randomBytes(size)),
+      sleep,
+      keys: home.keys,
+      exposureMax: options.exposureMax,
+    })
+    await node.start()
+    return node
+  } catch (error) {
+    for (const step of undo) await step().catch(() => undefined)
+    throw error
+  }
+}
+
+async function openNetwork(options: CreateNodeOptions, home: Home.Home): Promise<Network> {
+  if (options.libp2p !== undefined) return fromLibp2p(options.libp2p)
+  const port = home.port('libp2p')
+  const listen = (options.listen ?? []).map((address) =>
+    port === undefined ? address : address.replace(/\/tcp\/0$/, `/tcp/${port}`),
+  )
+  const network = await createNetwork({ privateKey: home.keys.peer, listen })
+  const bound = /\/tcp\/(\d+)/.exec(network.addresses()[0] ?? '')?.[1]
+  if (bound !== undefined && Number(bound) !== port) home.rememberPort('libp2p', Number(bound))
+  return network
+}
+
+/** Who a home is: addresses and ids for anyone; the account's key for signing transactions, never to be shown. */
+export type Identity = {
+  readonly home: string
+  readonly account: Address
+  readonly signer: Address
+  readonly session: Address
+  readonly peer: string
+  readonly accountKey: Uint8Array
+}
+
+/** The identity of a home, made if it is not there; a node may be running on it. @throws HomeError */
+export async function openIdentity(directory: string): Promise<Identity> {
+  const { publicAddress } = (await loadEngine()).secp256k1
+  const { directory: home, keys } = await Home.ensure(directory)
+  return {
+    home,
+    account: publicAddress(keys.account),
+    signer: publicAddress(keys.signing),
+    session: publicAddress(keys.session),
+    peer: await peerFrom(keys.peer),
+    accountKey: keys.account,
+  }
+}
+
+/** A channel of a home, with our end of each of its lanes. */
+export type ChannelView = {
+  readonly channel: Channel
+  readonly lanes: readonly {
+    readonly lane: Lane
+    readonly role: 'payer' | 'payee'
+    readonly claim: bigint
+    readonly owed: bigint
+  }[]
+}
+
+/** The channels of a home as its disk has them; a node may be running on it. @throws StoreError */
+export function readChannels(directory: string): ChannelView[] {
+  const { storePath } = Home.inspect(directory)
+  if (!existsSync(storePath)) return []
+  const store = Lmdb.open(storePath, { readOnly: true })
+  try {
+    return [...store.entries(Records.channelPrefix)].map(([, bytes]) => {
+      const channel = Wire.decode(Records.channel, bytes)
+      const lanes = (channel.complete?.body.lanes ?? []).map((lane) => ({
+        lane,
+        role: lane.payer === channel.seat ? ('payer' as const) : ('payee' as const),
+        ...laneAmounts(store, channel.id, lane.id),
+      }))
+      return { channel, lanes }
+    })
+  } finally {
+    void store.close()
+  }
+}
+
+function laneAmounts(store: Store, channelId: Hex, id: bigint): { claim: bigint; owed: bigint } {
+  const bytes = store.get(Records.laneKey(channelId, id))
+  if (bytes === undefined) return { claim: 0n, owed: 0n }
+  const { claim, meter } = Wire.decode(Records.lane, bytes)
+  return { claim: Claim.amount(claim), owed: Meter.owed(meter) }
+}
+
+const chain = Codec.record({ chainId: Codec.amount })
+const chainKey = 'ledger/chain'
+
+/** A home belongs to the layer its channels are on: a signature for another one would be worthless there. */
+async function checkDomain(store: Store, { domain }: EmbeddedLedger): Promise<void> {
+  const known = store.get(chainKey)
+  const { chainId } = domain
+  if (known === undefined)
+    return store.commit([{ key: chainKey, value: Wire.encode(chain, { chainId }) }])
+  if (Wire.decode(chain, known).chainId !== chainId)
+    throw new SluiceError(
+      'WRONG_LEDGER',
+      'This home belongs to another ledger than the one given. Give its own --ledger, or another --home.',
+    )
+}
+
+/** An embedded execution layer, open in this process. */
+export type EmbeddedLayer = {
+  readonly layer: Layer.Layer
+  /** Where other processes reach it; undefined unless `port` was given. */
+  readonly url: string | undefined
+  close(): Promise<void>
+}
+
+export type CreateLedgerOptions = {
+  /** Directory of the layer; without one it is gone with the process. */
+  readonly home?: string
+  /** Serves it on this port: 0 takes the port of the last time, or a free one. */
+  readonly port?: number
+  readonly host?: string
+}
+
+/** Opens an embedded execution layer. @throws HomeError, StoreError, LedgerError */
+export async function createLedger(options: CreateLedgerOptions = {}): Promise<EmbeddedLayer> {
+  const { port, host } = options
+  const home = options.home === undefined ? undefined : await Home.open(options.home)
+  const undo: (() => Promise<void>)[] = home === undefined ? [] : [() => home.close()]
+  try {
+    const store = home === undefined ? Memory.open() : Lmdb.open(home.storePath)
+    undo.unshift(() => store.close())
+    const { recover } = (await loadEngine()).secp256k1
+    const random = (size: number): Uint8Array => new Uint8Array(randomBytes(size))
+    const layer = await Layer.open({ store, recover, random })
+    undo.unshift(() => layer.close())
+    const remembered = port === 0 ? (home?.port('ledger') ?? 0) : port
+    const served =
+      remembered === undefined
+        ? undefined
+        : await serve(layer, { port: remembered, ...(host === undefined ? {} : { host }) })
+    if (served !== undefined) {
+      undo.unshift(() => served.close())
+      home?.rememberPort('ledger', served.port)
+    }
+    const close = async (): Promise<void> => {
+      for (const step of undo) await step()
+    }
+    return { layer, url: served?.url, close }
+  } catch (error) {
+    for (const step of undo) await step().catch(() => undefined)
+    throw error
+  }
+}
+
+/** An execution layer as the account of `key` sees it. @throws LedgerError */
+export async function connectLedger(
+  ledger: string | EmbeddedLayer,
+  key: Uint8Array,
+  engine?: Engine,
+): Promise<EmbeddedLedger> {
+  const { publicAddress, sign } = (engine ?? (await loadEngine())).secp256k1
+  const transport = typeof ledger === 'string' ? http(ledger) : local(ledger.layer)
+  return connect(transport, {
+    account: publicAddress(key),
+    sign: (digest) => sign(digest, key),
+  })
+}
+
+const sleep: Sleep = (ms, signal) =>
+  after(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined)
+
+export { loadEngine }

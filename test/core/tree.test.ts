@@ -1,0 +1,172 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { toHex, zeroes } from '../../src/core/bytes.js'
+import * as Tree from '../../src/core/tree.js'
+import { type Entry, filler, sha256, treeProof, treeRoot } from '../vectors/reference.js'
+
+/** Keys that share their first bytes, so that trees get deep. */
+const key = fc
+  .record({ prefix: fc.constantFrom(0, 1, 2, 16, 31), last: fc.nat(255), rest: fc.nat(2) })
+  .map(({ prefix, last, rest }) => {
+    const bytes = filler(`key ${rest}`).fill(0, 0, prefix)
+    bytes[31] = last
+    return bytes
+  })
+const value = fc.oneof(fc.uint8Array({ minLength: 32, maxLength: 32 }), fc.constant(zeroes()))
+const write = fc.tuple(key, value)
+const writes = fc.array(write, { maxLength: 24 })
+
+const treeOf = (entries: readonly Entry[]): Tree.Tree =>
+  entries.reduce<Tree.Tree>((tree, [key, value]) => Tree.set(tree, key, value), undefined)
+
+/** The last value written to each key. */
+const contentOf = (entries: readonly Entry[]): Entry[] => [
+  ...new Map(entries.map((entry) => [toHex(entry[0]), entry])).values(),
+]
+
+const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0)
+const badProof = expect.objectContaining({ code: 'BAD_PROOF' })
+
+describe('a root', () => {
+  it('is zeroes for the empty tree', () => {
+    expect(Tree.root(undefined)).toEqual(zeroes())
+  })
+
+  it('is what a naive reading of the protocol gives, whatever the order of writes', () => {
+    fc.assert(
+      fc.property(writes, fc.infiniteStream(fc.nat()), (writes, random) => {
+        const content = contentOf(writes)
+        const expected = treeRoot(content)
+        expect(Tree.root(treeOf(writes))).toEqual(expected)
+        const shuffled = content
+          .map((entry) => ({ entry, at: random.next().value }))
+          .sort((a, b) => a.at - b.at)
+          .map(({ entry }) => entry)
+        expect(Tree.root(treeOf(shuffled))).toEqual(expected)
+      }),
+    )
+  })
+
+  it('never changes behind a tree that is kept', () => {
+    const tree = treeOf([[filler('a'), filler('1')]])
+    const before = Tree.root(tree)
+    Tree.set(tree, filler('b'), filler('2'))
+    expect(Tree.root(tree)).toBe(before)
+  })
+})
+
+it('what was written last is read, and deleted is absent', () => {
+  fc.assert(
+    fc.property(writes, key, (writes, other) => {
+      const tree = treeOf(writes)
+      const content = new Map(writes.map(([key, value]) => [toHex(key), value]))
+      for (const [hex, value] of content)
+        expect(Tree.get(tree, Buffer.from(hex.slice(2), 'hex'))).toEqual(
+          isZero(value) ? undefined : value,
+        )
+      const there = content.get(toHex(other)) ?? zeroes()
+      expect(Tree.get(tree, other)).toEqual(isZero(there) ? undefined : there)
+    }),
+  )
+})
+
+describe('a proof', () => {
+  it('is that of the naive reading, and shows presence and absence', () => {
+    fc.assert(
+      fc.property(writes, key, (writes, asked) => {
+        const tree = treeOf(writes)
+        for (const key of [asked, ...writes.slice(0, 2).map(([key]) => key)]) {
+          const proof = Tree.prove(tree, key)
+          const { siblings, leaf } = treeProof(contentOf(writes), key)
+          expect(proof).toEqual({ siblings, leaf: leaf && { key: leaf[0], value: leaf[1] } })
+          expect(Tree.verify(Tree.root(tree), key, proof)).toEqual(Tree.get(tree, key))
+        }
+      }),
+    )
+  })
+
+  it('that was changed anywhere shows nothing', () => {
+    const flip = (bytes: Uint8Array, bit: number): Uint8Array =>
+      bytes.with(
+        (bit >> 3) % bytes.length,
+        (bytes[(bit >> 3) % bytes.length] ?? 0) ^ (1 << (bit & 7)),
+      )
+    fc.assert(
+      fc.property(writes, key, fc.nat(255), fc.nat(), fc.nat(4), (writes, key, bit, at, kind) => {
+        const tree = treeOf(writes)
+        const proof = Tree.prove(tree, key)
+        const { siblings, leaf } = proof
+        const place = siblings.length === 0 ? 0 : at % siblings.length
+        const mutants: (Tree.Proof | undefined)[] = [
+          siblings.length === 0
+            ? undefined
+            : { leaf, siblings: siblings.with(place, flip(siblings[place] ?? zeroes(), bit)) },
+          leaf && { siblings, leaf: { ...leaf, value: flip(leaf.value, bit) } },
+          leaf && { siblings, leaf: { ...leaf, key: flip(leaf.key, bit) } },
+          leaf && { siblings, leaf: undefined },
+          leaf && { siblings: [...siblings, zeroes()], leaf },
+        ]
+        const mutant = mutants[kind]
+        if (mutant === undefined) return
+        expect(() => Tree.verify(Tree.root(tree), key, mutant)).toThrow(badProof)
+      }),
+    )
+  })
+
+  it('that shows the two children of a branch as a leaf is refused', () => {
+    const [a, b] = [filler('a').fill(0, 0, 1), filler('b').fill(255, 0, 1)]
+    const tree = treeOf([
+      [a, filler('1')],
+      [b, filler('2')],
+    ])
+    if (tree === undefined || !('left' in tree)) throw new Error('two keys make a branch')
+    // In a tree with one tag for both, this "leaf" has the hash of the root, and proves `a` absent.
+    const leaf = { key: Tree.root(tree.left), value: Tree.root(tree.right) }
+    expect(() => Tree.verify(Tree.root(tree), a, { siblings: [], leaf })).toThrow(badProof)
+    const untagged = sha256(leaf.key, leaf.value)
+    expect(Tree.root(tree)).not.toEqual(untagged)
+  })
+
+  it.each<[string, Tree.Proof]>([
+    ['is too long', { siblings: Array(257).fill(zeroes()), leaf: undefined }],
+    ['has a short sibling', { siblings: [zeroes(31)], leaf: undefined }],
+    ['has a long key', { siblings: [], leaf: { key: zeroes(33), value: zeroes() } }],
+    ['has a short value', { siblings: [], leaf: { key: zeroes(), value: zeroes(31) } }],
+  ])('that %s is refused', (_, proof) => {
+    expect(() => Tree.verify(zeroes(), filler('key'), proof)).toThrow(badProof)
+    expect(() => Tree.verify(zeroes(), zeroes(31), { siblings: [], leaf: undefined })).toThrow(
+      badProof,
+    )
+  })
+
+  it('of a leaf that does not lie on the way to the key is refused', () => {
+    const entries: Entry[] = Array.from({ length: 8 }, (_, i) => [filler(`k${i}`), filler(`v${i}`)])
+    const tree = treeOf(entries)
+    const proof = Tree.prove(tree, filler('k0'))
+    // The whole proof is genuine; only it is shown for another key.
+    const strangers = entries.map(([key]) => key).filter((key) => key[0] !== filler('k0')[0])
+    for (const key of strangers)
+      expect(() => Tree.verify(Tree.root(tree), key, proof)).toThrow(badProof)
+  })
+})
+
+describe('an update from a proof alone', () => {
+  it('gives the root of the whole tree, through any writes and deletions', () => {
+    fc.assert(
+      fc.property(writes, (writes) => {
+        let tree: Tree.Tree
+        for (const [key, value] of writes) {
+          const updated = Tree.update(Tree.root(tree), key, value, Tree.prove(tree, key))
+          tree = Tree.set(tree, key, value)
+          expect(updated).toEqual(Tree.root(tree))
+        }
+      }),
+    )
+  })
+
+  it('needs a proof for the root and the key', () => {
+    const tree = treeOf([[filler('a'), filler('1')]])
+    const proof = Tree.prove(tree, filler('a'))
+    expect(() => Tree.update(zeroes(), filler('a'), filler('2'), proof)).toThrow(badProof)
+  })
+})

@@ -79,7 +79,7 @@ export const generate: Generate = (position, length, seed) => {
 export const walk: Walk = (position, index, steps, node) => {
   const step = stepper(position)
   checkWalk(index, steps, node)
-  let reached = node.slice()
+  let reached: Uint8Array = node.slice()
   for (let at = index; at > index - steps; at--) reached = step(at, reached)
   return reached
 }

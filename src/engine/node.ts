@@ -8,7 +8,6 @@ import { type Address, type Hex, toHex, zeroAddress } from '../core/bytes.js'
 import type { Channel } from '../core/channel.js'
 import { SluiceError, toProblem } from '../core/errors.js'
 import * as Lane from '../core/lane.js'
-import { limits } from '../core/limits.js'
 import type { Message } from '../core/message.js'
 import * as Parameters from '../core/parameters.js'
 import * as Price from '../core/price.js'
@@ -20,11 +19,11 @@ import { Book, isOpen, signerOf } from './book.js'
 import type { NodeEvents } from './events.js'
 import { Lanes } from './lanes.js'
 import type { Link } from './link.js'
+import { Offers, type ServeOptions } from './offers.js'
 import type { Payer } from './payer.js'
 import { Peers } from './peers.js'
-import type { ByteStream, Ledger, Network, Random, Sleep, Store } from './ports.js'
+import type { Ledger, Network, Random, Sleep, Store } from './ports.js'
 import * as Purchase from './purchase.js'
-import * as Sale from './sale.js'
 
 export type NodePorts = {
   readonly network: Network
@@ -37,20 +36,6 @@ export type NodePorts = {
   readonly keys: { readonly signing: Uint8Array; readonly session: Uint8Array }
   /** The most that all peers together may owe us, in base units; no limit where undefined. */
   readonly exposureMax: bigint | undefined
-}
-
-/** What is offered under a name. */
-export type ServeOptions = {
-  readonly price: Price.Price
-  /** The content from `offset` on: bytes, or pieces on the resource's own timeline (see `Piece`). */
-  readonly open: Sale.Offer['open']
-  /** Offset steps in all; unknown for a live stream. */
-  readonly size?: bigint
-  readonly sha256?: Uint8Array
-  /** Offset steps of one quantum; by default what `Price.quantum` gives. */
-  readonly quantum?: bigint
-  /** Withdraws the offer: running streams are drained. */
-  readonly signal?: AbortSignal
 }
 
 export type ConsumeOptions = {
@@ -86,8 +71,7 @@ export class Node {
   readonly #book: Book
   readonly #lanes: Lanes
   readonly #peers: Peers
-  readonly #offers = new Map<string, Sale.Offer>()
-  readonly #streams = new Map<Link, number>()
+  readonly #offers: Offers
   readonly #ended = new AbortController()
   #following: Promise<void> = Promise.resolve()
 
@@ -138,13 +122,24 @@ export class Node {
       onPeer: ({ peer }, connected) => this.events.emit('peer', { peer, connected }),
       onProblem: (error) => this.#problem(error),
     })
+    this.#offers = new Offers({
+      ...ports,
+      domain: ledger.domain,
+      peer: ports.network.peer,
+      signing: keys.signing,
+      lanes: this.#lanes,
+      channel: (id) => this.#book.get(id),
+      ended: this.#ended.signal,
+      onReceipt: (receipt) => this.events.emit('receipt', receipt),
+      onProblem: (error) => this.#problem(error),
+    })
   }
 
   /** Starts answering peers and following the layer. */
   async start(): Promise<void> {
     await this.#peers.start()
     await this.#ports.network.handle(Purchase.streamProtocol, (stream, connection) => {
-      void this.#sell(this.#peers.link(connection), stream)
+      void this.#offers.sell(this.#peers.link(connection), stream)
     })
     this.#following = this.#book.follow().catch((error) => {
       if (!this.#ended.signal.aborted) this.#problem(error)
@@ -348,100 +343,10 @@ export class Node {
 
   /**
    * Offers `resource` at a price until the signal aborts or the returned iteration ends. Iterating yields the
-   * receipt of each stream that was drained and paid.
+   * receipt of each stream that was drained and paid. @throws OfferError `RESOURCE_TAKEN`
    */
   serve(resource: string, options: ServeOptions): AsyncGenerator<Receipt, void, undefined> {
-    if (this.#offers.has(resource))
-      throw new NodeError('RESOURCE_TAKEN', `"${resource}" is offered already.`)
-    const price = Price.check(options.price)
-    const withdraw = new AbortController()
-    const signals = [withdraw.signal, this.#ended.signal]
-    if (options.signal !== undefined) signals.push(options.signal)
-    const withdrawn = AbortSignal.any(signals)
-    const receipts: Receipt[] = []
-    const wake = new EventEmitter<{ receipt: [] }>()
-    this.#offers.set(resource, {
-      quote: {
-        resource,
-        price,
-        quantum: options.quantum ?? Price.quantum(price),
-        size: options.size,
-        sha256: options.sha256,
-      },
-      open: options.open,
-      withdrawn,
-      onReceipt: (receipt) => {
-        this.events.emit('receipt', receipt)
-        if (receipts.length < limits.receiptsMax) receipts.push(receipt)
-        wake.emit('receipt')
-      },
-    })
-    withdrawn.addEventListener('abort', () => {
-      this.#offers.delete(resource)
-      wake.emit('receipt')
-    })
-    return (async function* () {
-      try {
-        for (;;) {
-          const receipt = receipts.shift()
-          if (receipt !== undefined) yield receipt
-          else if (withdrawn.aborted) return
-          else await new Promise<void>((resolve) => wake.once('receipt', resolve))
-        }
-      } finally {
-        withdraw.abort()
-      }
-    })()
-  }
-
-  async #sell(link: Link, stream: ByteStream): Promise<void> {
-    const running = this.#streams.get(link) ?? 0
-    if (running >= limits.streamsPerPeerMax) {
-      stream.abort(new NodeError('STREAM_LIMIT', 'Too many streams at once; drain one first.'))
-      return
-    }
-    this.#streams.set(link, running + 1)
-    try {
-      const { crypto, ledger, random, network, keys } = this.#ports
-      const ports = {
-        crypto,
-        domain: ledger.domain,
-        random,
-        peer: network.peer,
-        signing: keys.signing,
-      }
-      const find = (resource: string): Sale.Offer => this.#offer(resource)
-      const lane: Sale.SalePorts['lane'] = (from, channelId, id) => this.#paid(from, channelId, id)
-      await Sale.serve({ ...ports, find, lane }, link, stream)
-    } catch (error) {
-      this.#problem(error)
-    } finally {
-      const left = (this.#streams.get(link) ?? 1) - 1
-      if (left > 0) this.#streams.set(link, left)
-      else this.#streams.delete(link)
-    }
-  }
-
-  #offer(resource: string): Sale.Offer {
-    const [only, ...others] = [...this.#offers.values()]
-    const offer = resource === '' && others.length === 0 ? only : this.#offers.get(resource)
-    if (offer !== undefined) return offer
-    const names = [...this.#offers.keys()].slice(0, 8).join(', ')
-    throw new NodeError(
-      'RESOURCE_UNKNOWN',
-      `There is no "${resource}" here. On offer: ${names || 'nothing'}.`,
-    )
-  }
-
-  #paid(link: Link, channelId: Hex, id: bigint): ReturnType<Sale.SalePorts['lane']> {
-    const channel = this.#book.get(channelId)
-    const payee = this.#lanes.payee(channelId, id)
-    const lane = this.#laneOf(channelId, id)
-    if (payee === undefined || lane === undefined || channel === undefined)
-      throw new NodeError('LANE_UNKNOWN', `There is no lane ${id} of channel ${channelId} here.`)
-    if (signerOf(channel) !== link.signer || channel.phase !== 'live')
-      throw new NodeError('LANE_UNKNOWN', 'This lane does not pay for this connection.')
-    return { payee, lane }
+    return this.#offers.serve(resource, options)
   }
 
   /**

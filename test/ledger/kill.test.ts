@@ -35,26 +35,17 @@ async function untilAnswered<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Two seats that open, fund and close one channel after the other. */
-class Couple {
-  channels = 0
-  /** Where all money of a channel goes. */
-  readonly payout = wallet().address
-  readonly #wallets = [wallet(), wallet()] as const
-  #ledgers: readonly EmbeddedLedger[] = []
+/** Two seats that open, fund and close one channel after the other, all money of which goes to `payout`. */
+function couple() {
+  const payout = wallet().address
+  const wallets = [wallet(), wallet()]
+  let ledgers: readonly EmbeddedLedger[] = []
+  let channels = 0
 
-  async start(transport: Transport): Promise<void> {
-    const of = ({ address, sign }: Wallet) =>
-      untilAnswered(() => connect(transport, { account: address, sign }))
-    this.#ledgers = await Promise.all(this.#wallets.map(of))
-    for (const ledger of this.#ledgers)
-      await untilAnswered(() => ledger.faucet(ledger.account, 1_000_000n))
-  }
-
-  async work(note: (fact: Fact) => void): Promise<void> {
-    const [first, second] = this.#ledgers as [EmbeddedLedger, EmbeddedLedger]
+  async function channel(note: (fact: Fact) => void): Promise<void> {
+    const [first, second] = ledgers as [EmbeddedLedger, EmbeddedLedger]
     const parameters: Parameters.Parameters = {
-      seats: this.#wallets.map(({ address }) => ({ signer: address, payout: this.payout })),
+      seats: wallets.map(({ address }) => ({ signer: address, payout })),
       assets: [zeroAddress],
       deposits: [[30n], [12n]],
       fundBy: (await untilAnswered(() => first.time())) + 1_000n,
@@ -65,7 +56,7 @@ class Couple {
     const id = Parameters.id(first.domain, parameters)
     const sign = (version: bigint, kind: State.Kind, body: State.Body) => {
       const state = { channelId: id, version, root: State.root(id, body), kind }
-      return Promise.all(this.#wallets.map((each) => each.sign(State.digest(first.domain, state))))
+      return Promise.all(wallets.map((each) => each.sign(State.digest(first.domain, state))))
     }
     const body = State.opening(parameters)
     const opened = await sign(0n, 0, body)
@@ -75,13 +66,26 @@ class Couple {
     await Promise.all(
       [first, second].map(async (ledger, seat) => {
         await untilAnswered(() => ledger.deposit(parameters, seat))
-        note({ id, holds: (channel) => (channel.deposited[seat]?.[0] ?? 0n) > 0n })
+        note({ id, holds: (found) => (found.deposited[seat]?.[0] ?? 0n) > 0n })
       }),
     )
     const final = { version: 1n, outcome: body.outcome }
     await untilAnswered(() => second.close(parameters, final, closed))
-    note({ id, holds: (channel) => channel.status === 'closed' })
-    this.channels++
+    note({ id, holds: (found) => found.status === 'closed' })
+    channels++
+  }
+
+  return {
+    payout,
+    channels: () => channels,
+    async work(transport: Transport, note: (fact: Fact) => void, stopped: () => boolean) {
+      const of = ({ address, sign }: Wallet) =>
+        untilAnswered(() => connect(transport, { account: address, sign }))
+      ledgers = await Promise.all(wallets.map(of))
+      for (const ledger of ledgers)
+        await untilAnswered(() => ledger.faucet(ledger.account, 1_000_000n))
+      while (!stopped()) await channel(note)
+    },
   }
 }
 
@@ -89,34 +93,24 @@ it('keeps everything it answered, and does nothing twice, through SIGKILL under 
   const random = seeded(seed('ledger SIGKILL'))
   const file = join(directory, 'ledger.mdb')
   const facts: Fact[] = []
-  let url: Promise<string>
-  let stopped = false
   let noted: () => void = () => {}
   const note = (fact: Fact): void => {
     facts.push(fact)
     noted()
   }
-
-  const start = () => {
-    const child = run('test/ledger/children/ledger.ts', [file])
-    url = child.line()
-    return child
-  }
-  let child = start()
+  let child = run('test/ledger/children/ledger.ts', [file])
+  let url = child.line()
+  let stopped = false
   const transport: Transport = async (...request) => http(await url)(...request)
-  const couples = Array.from({ length: 4 }, () => new Couple())
-  const work = Promise.all(
-    couples.map(async (couple) => {
-      await couple.start(transport)
-      while (!stopped) await couple.work(note)
-    }),
-  )
+  const couples = Array.from({ length: 4 }, couple)
+  const work = Promise.all(couples.map((each) => each.work(transport, note, () => stopped)))
 
   for (let round = 0; round < 5; round++) {
     const enough = facts.length + 1 + Math.floor(random() * 60)
-    await new Promise<void>((resolve) => {
+    const busy = new Promise<void>((resolve) => {
       noted = () => facts.length >= enough && resolve()
     })
+    await Promise.race([busy, work])
     let up: (address: string) => void = () => {}
     url = new Promise((resolve) => {
       up = resolve
@@ -140,14 +134,14 @@ it('keeps everything it answered, and does nothing twice, through SIGKILL under 
   await child.kill()
   const store = Lmdb.open(file)
   const layer = await open(store)
-  for (const couple of couples)
-    expect(layer.balance(couple.payout, zeroAddress)).toBe(42n * BigInt(couple.channels))
+  for (const each of couples)
+    expect(layer.balance(each.payout, zeroAddress)).toBe(42n * BigInt(each.channels()))
   for (let after = 0; ; ) {
     const events = layer.events(after)
     expect(events.map(({ sequence }) => sequence)).toEqual(events.map((_, at) => after + 1 + at))
     after += events.length
     if (events.length > 0) continue
-    expect(after).toBe(5 * couples.reduce((sum, { channels }) => sum + channels, 0))
+    expect(after).toBe(5 * couples.reduce((sum, each) => sum + each.channels(), 0))
     break
   }
   await layer.close()

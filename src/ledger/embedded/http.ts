@@ -5,9 +5,9 @@
 import { RemoteError } from '../../core/errors.js'
 import { isLedgerCode, LedgerError } from '../error.js'
 import { notALedger } from './answer.js'
-import { type Json, object, parse, type Transport, waitMaxMs } from './api.js'
+import { type Json, object, parse, type Transport } from './api.js'
 
-/** Longest we wait for an answer beyond what the layer may hold it back, in milliseconds. */
+/** Longest we wait for an answer beyond the time we ask the layer to hold it back, in milliseconds. */
 const answerMs = 10_000
 
 /** Calls the layer served at `url`. @throws LedgerError `NOT_A_LEDGER` when it is no http URL */
@@ -16,7 +16,8 @@ export function http(url: string): Transport {
     throw new LedgerError('NOT_A_LEDGER', `"${url}" is no address such as http://127.0.0.1:8545.`)
   return async (method, params, signal) => {
     signal.throwIfAborted()
-    const { status, text } = await post(url, { method, params }, signal)
+    const heldBackMs = typeof params.waitMs === 'number' ? params.waitMs : 0
+    const { status, text } = await post(url, { method, params }, answerMs + heldBackMs, signal)
     const answer = parse(text)
     const result = object(answer?.result)
     if (result !== undefined) return result
@@ -30,11 +31,12 @@ export function http(url: string): Transport {
 async function post(
   url: string,
   body: Json,
+  timeoutMs: number,
   signal: AbortSignal,
 ): Promise<{ status: number; text: string }> {
   const late = new AbortController()
   const stop = (): void => late.abort()
-  const timer = setTimeout(stop, answerMs + waitMaxMs)
+  const timer = setTimeout(stop, timeoutMs)
   signal.addEventListener('abort', stop)
   try {
     const response = await fetch(url, {

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { setTimeout as after } from 'node:timers/promises'
 import type { Libp2p } from '@libp2p/interface'
-import type { Address, Hex } from './core/bytes.js'
+import { type Address, type Hex, zeroAddress } from './core/bytes.js'
 import type { Channel } from './core/channel.js'
 import * as Claim from './core/claim.js'
 import * as Codec from './core/codec.js'
@@ -19,7 +19,7 @@ import { Node } from './engine/node.js'
 import type { Network, Sleep, Store } from './engine/ports.js'
 import * as Records from './engine/records.js'
 import * as Wire from './engine/wire.js'
-import { local } from './ledger/embedded/api.js'
+import { local, type Transport } from './ledger/embedded/api.js'
 import { connect, type EmbeddedLedger } from './ledger/embedded/client.js'
 import { http } from './ledger/embedded/http.js'
 import * as Layer from './ledger/embedded/layer.js'
@@ -172,6 +172,10 @@ export type EmbeddedLayer = {
   readonly layer: Layer.Layer
   /** Where other processes reach it; undefined unless `port` was given. */
   readonly url: string | undefined
+  /** Mints play money. @throws LedgerError `FAUCET_LIMIT` */
+  faucet(account: Address, amount: bigint): Promise<void>
+  /** What an account holds; of the play asset unless told. */
+  balance(account: Address, asset?: Address): Promise<bigint>
   close(): Promise<void>
 }
 
@@ -191,9 +195,9 @@ export async function createLedger(options: CreateLedgerOptions = {}): Promise<E
   try {
     const store = home === undefined ? Memory.open() : Lmdb.open(home.storePath)
     undo.unshift(() => store.close())
-    const { recover } = (await loadEngine()).secp256k1
+    const { secp256k1 } = await loadEngine()
     const random = (size: number): Uint8Array => new Uint8Array(randomBytes(size))
-    const layer = await Layer.open({ store, recover, random })
+    const layer = await Layer.open({ store, recover: secp256k1.recover, random })
     undo.unshift(() => layer.close())
     const remembered = port === 0 ? (home?.port('ledger') ?? 0) : port
     const served =
@@ -207,7 +211,14 @@ export async function createLedger(options: CreateLedgerOptions = {}): Promise<E
     const close = async (): Promise<void> => {
       for (const step of undo) await step()
     }
-    return { layer, url: served?.url, close }
+    const { faucet, balance } = await viewOf(local(layer), random(32), secp256k1)
+    return {
+      layer,
+      url: served?.url,
+      faucet,
+      balance: (account, asset = zeroAddress) => balance(account, asset),
+      close,
+    }
   } catch (error) {
     for (const step of undo) await step().catch(() => undefined)
     throw error
@@ -220,13 +231,16 @@ export async function connectLedger(
   key: Uint8Array,
   engine?: Engine,
 ): Promise<EmbeddedLedger> {
-  const { publicAddress, sign } = (engine ?? (await loadEngine())).secp256k1
-  const transport = typeof ledger === 'string' ? http(ledger) : local(ledger.layer)
-  return connect(transport, {
-    account: publicAddress(key),
-    sign: (digest) => sign(digest, key),
-  })
+  const { secp256k1 } = engine ?? (await loadEngine())
+  return viewOf(typeof ledger === 'string' ? http(ledger) : local(ledger.layer), key, secp256k1)
 }
+
+const viewOf = (
+  transport: Transport,
+  key: Uint8Array,
+  { publicAddress, sign }: Engine['secp256k1'],
+): Promise<EmbeddedLedger> =>
+  connect(transport, { account: publicAddress(key), sign: (digest) => sign(digest, key) })
 
 const sleep: Sleep = (ms, signal) =>
   after(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined)

@@ -21,6 +21,8 @@ export type Purchase = {
   readonly acknowledged: bigint
   /** Offset up to which bytes may have been sent. */
   readonly granted: bigint
+  /** Offset up to which earlier streams may have sent; what they took is not given back by a later one. */
+  readonly sent: bigint
   /** Streams opened since `acknowledged` last rose. */
   readonly restarts: number
   /** Drained, paid and receipted: nothing more is sent. */
@@ -76,12 +78,9 @@ export function open(
   if (known === undefined) {
     if (offset !== 0n)
       throw new MeterError('OFFSET_BEYOND_CREDIT', 'a new purchase begins at offset 0')
-    const purchase = { ...start, acknowledged: 0n, granted: 0n, restarts: 0, finished: false }
-    return {
-      ...meter,
-      purchases: [...room(meter).purchases, purchase],
-      forgotten: room(meter).forgotten,
-    }
+    const none = { acknowledged: 0n, granted: 0n, sent: 0n, restarts: 0, finished: false }
+    const { forgotten, purchases } = room(meter)
+    return { forgotten, purchases: [...purchases, { ...start, ...none }] }
   }
   if (known.quote !== start.quote)
     throw new MeterError(
@@ -106,7 +105,8 @@ export function open(
       'RESTART_LIMIT',
       'this purchase was resumed too often without any progress',
     )
-  return replace(acknowledge(meter, start.id, offset), start.id, { restarts })
+  const sent = known.granted
+  return replace(acknowledge(meter, start.id, offset), start.id, { restarts, sent })
 }
 
 /**
@@ -196,11 +196,11 @@ export function grant(meter: Meter, id: Hex, offset: bigint): Meter {
     : replace(meter, id, { granted: offset })
 }
 
-/** The stream ended after sending up to `sent`: the rest of its grant is free again. */
+/** The stream ended after sending up to `sent`: what no stream sent of the grant is free again. */
 export function release(meter: Meter, id: Hex, sent: bigint): Meter {
   const purchase = find(meter, id)
-  if (purchase === undefined || purchase.granted <= sent) return meter
-  return replace(meter, id, { granted: Amount.larger(sent, purchase.acknowledged) })
+  if (purchase === undefined || purchase.finished || purchase.granted <= sent) return meter
+  return replace(meter, id, { granted: Amount.larger(sent, purchase.sent) })
 }
 
 /** The purchase is drained: everything sent was acknowledged. */

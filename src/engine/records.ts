@@ -23,6 +23,7 @@ const meter = Codec.record<Meter>({
       quantum: Codec.uint64,
       acknowledged: Codec.uint64,
       granted: Codec.uint64,
+      sent: Codec.uint64,
       restarts: Codec.integer(limits.restartsMax),
       finished: Codec.flag,
     }),

@@ -11,6 +11,7 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -60,8 +61,12 @@ export async function open(
   directory: string,
   options: { readonly random?: Random } = {},
 ): Promise<Home> {
-  const home = resolve(directory)
-  unlessUnusable(home, () => makeDirectory(home))
+  const asked = resolve(directory)
+  const home = unlessUnusable(asked, () => {
+    makeDirectory(asked)
+    // One name for one home, whatever links lead to it.
+    return realpathSync(asked)
+  })
   const lock = await acquire(home)
   try {
     unlessUnusable(home, () => makeKeys(home, options.random ?? randomBytes))

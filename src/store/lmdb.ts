@@ -20,10 +20,11 @@ import {
   fsyncSync,
   openSync,
   readSync,
+  realpathSync,
   statfsSync,
 } from 'node:fs'
 import { constants } from 'node:os'
-import { dirname, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { open as openDatabase, type RootDatabase } from 'lmdb'
 import type { Store, Write } from '../engine/ports.js'
 import { endOf, group, StoreError } from './writes.js'
@@ -47,7 +48,7 @@ export function open(
   options: { readonly readOnly?: boolean; readonly spare?: number } = {},
 ): Store {
   const { readOnly = false, spare = spareDefault } = options
-  const file = resolve(path)
+  const file = realPath(path)
   if (inUse.has(file)) throw failed(file, 'it is already open in this process')
   if (readOnly && !existsSync(file)) throw failed(file, 'there is no store yet')
   const database = openFile(file, readOnly)
@@ -113,6 +114,13 @@ export function open(
 }
 
 type Database = RootDatabase<Uint8Array, string>
+
+/** One name for one file, whatever links lead to its directory. */
+function realPath(path: string): string {
+  const file = resolve(path)
+  const directory = dirname(file)
+  return existsSync(directory) ? join(realpathSync(directory), basename(file)) : file
+}
 
 function openFile(file: string, readOnly: boolean): Database {
   try {

@@ -32,6 +32,8 @@ export function storeSuite(
       await store.commit([{ key: 'a', value: bytes(1, 2, 3) }])
       expect(store.get('a')).toEqual(bytes(1, 2, 3))
       expect(store.get('b')).toBeUndefined()
+      await store.commit([])
+      expect(all(store)).toEqual([['a', [1, 2, 3]]])
     })
 
     it('overwrites, deletes, and applies the writes of one commit in order', async () => {

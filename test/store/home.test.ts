@@ -7,6 +7,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -155,6 +156,8 @@ describe('one process at a time', () => {
     const directory = fresh()
     const home = await Home.open(directory)
     await expect(Home.open(directory)).rejects.toThrow(code('HOME_IN_USE'))
+    symlinkSync(directory, `${directory}.link`)
+    await expect(Home.open(`${directory}.link`)).rejects.toThrow(code('HOME_IN_USE'))
     await home.close()
     await home.close()
     await (await Home.open(directory)).close()

@@ -1,5 +1,6 @@
 /**
  * The kernel's whole border: pointers, counts and the memory, nothing else.
  */
-export { heapBase } from './layout'
+
 export { generate, walk } from './chain'
+export { heapBase } from './layout'

@@ -23,7 +23,14 @@ export const chain: Bench = {
       progress(`${id}: ${rounds} rounds`)
       const pairs: Pair[] = []
       for (let round = 0; round < rounds; round++)
-        pairs.push(await compare(() => run(engine), () => run(noble), count, round % 2 === 0))
+        pairs.push(
+          await compare(
+            () => run(engine),
+            () => run(noble),
+            count,
+            round % 2 === 0,
+          ),
+        )
       figures.push(figure({ id, otherName: 'noble', unit }, pairs))
     }
     return { figures, meta: { rounds, engine: engine.name, taskTimeMs } }
@@ -81,7 +88,7 @@ async function compare(
   const rate = (name: string): number => {
     const result = bench.getTask(name)?.result
     if (result?.state !== 'completed') throw new Error(`${name} did not complete.`)
-    return count * 1_000 / result.latency.p50
+    return (count * 1_000) / result.latency.p50
   }
   return { ours: rate('ours'), other: rate('other') }
 }

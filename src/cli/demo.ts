@@ -105,8 +105,9 @@ async function perform(output: Output, stage: Stage): Promise<void> {
     ...['buy', String(multiaddr), '--out', out, '--budget', String(budget), '--ledger', url],
   ])
   const bar = output.progress('paying', bytes)
-  const streamedAt = performance.now()
+  let streamedAt = performance.now()
   buying.onEvent((event) => {
+    if (event.event === 'buying') streamedAt = performance.now()
     if (event.event === 'progress')
       bar.update(BigInt(Number(event.bytes)), rate(event, streamedAt), event)
   })

@@ -200,7 +200,8 @@ export function grant(meter: Meter, id: Hex, offset: bigint): Meter {
 export function release(meter: Meter, id: Hex, sent: bigint): Meter {
   const purchase = find(meter, id)
   if (purchase === undefined || purchase.finished || purchase.granted <= sent) return meter
-  return replace(meter, id, { granted: Amount.larger(sent, purchase.sent) })
+  const taken = Amount.larger(purchase.sent, purchase.acknowledged)
+  return replace(meter, id, { granted: Amount.larger(sent, taken) })
 }
 
 /** The purchase is drained: everything sent was acknowledged. */

@@ -3,8 +3,7 @@
  * own, each started again by the same command. What it says about money it reads from the ledger and the stores.
  */
 import { createHash } from 'node:crypto'
-import { createReadStream, writeFileSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { createReadStream, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as Price from '../../src/core/price.js'
 import { connectLedger } from '../../src/sluice.js'
@@ -39,6 +38,7 @@ export class Market {
     this.file = join(directory, 'file.bin')
     this.out = join(directory, 'bought.bin')
     this.funds = this.owed + this.owed / 3n + 7n
+    mkdirSync(directory, { recursive: true })
     writeFileSync(this.file, content(bytes, random))
   }
 
@@ -53,7 +53,6 @@ export class Market {
 
   /** Ledger and seller listen, the buyer's account holds `funds`. */
   async open(): Promise<{ ledger: Running; seller: Running }> {
-    await mkdir(this.#directory, { recursive: true })
     const ledger = await this.ledger()
     const seller = await this.seller()
     await this.command('keys', '--home', this.home('buyer'), '--fund', String(this.funds))

@@ -36,8 +36,11 @@ export type Running = {
   readonly pid: number
   /** JSON lines so far. */
   readonly lines: readonly Line[]
-  /** The first line with this event, or that `wanted` accepts. Rejects when the process ends without it. */
-  event(wanted: string | ((line: Line) => boolean)): Promise<Line>
+  /**
+   * The first line, from line number `from` on, with this event or that `wanted` accepts. Rejects when the
+   * process ends without it.
+   */
+  event(wanted: string | ((line: Line) => boolean), from?: number): Promise<Line>
   /** Sends a signal, SIGKILL by default, and waits until the process is gone. */
   kill(signal?: NodeJS.Signals): Promise<Ended>
   /** Resolves when the process is gone. */
@@ -87,11 +90,11 @@ export function sluice(args: readonly string[], options: RunOptions = {}): Runni
     pid: child.pid ?? 0,
     lines,
     ended,
-    event(wanted) {
+    event(wanted, from = 0) {
       const isIt = typeof wanted === 'string' ? ({ event }: Line) => event === wanted : wanted
       return new Promise((resolve, reject) => {
         const check = (): void => {
-          const found = lines.find(isIt)
+          const found = lines.slice(from).find(isIt)
           if (found === undefined) return
           waiting.delete(check)
           resolve(found)

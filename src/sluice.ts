@@ -121,11 +121,14 @@ export type ChannelView = {
     readonly role: 'payer' | 'payee'
     readonly claim: bigint
     readonly owed: bigint
+    /** As payee: what we lose if the payer never comes back. */
+    readonly exposure: bigint
   }[]
 }
 
 /** The channels of a home as its disk has them; a node may be running on it. @throws StoreError */
 export function readChannels(directory: string): ChannelView[] {
+  if (!existsSync(directory)) return []
   const { storePath } = Home.inspect(directory)
   if (!existsSync(storePath)) return []
   const store = Lmdb.open(storePath, { readOnly: true })
@@ -144,11 +147,16 @@ export function readChannels(directory: string): ChannelView[] {
   }
 }
 
-function laneAmounts(store: Store, channelId: Hex, id: bigint): { claim: bigint; owed: bigint } {
+function laneAmounts(
+  store: Store,
+  channelId: Hex,
+  id: bigint,
+): { claim: bigint; owed: bigint; exposure: bigint } {
   const bytes = store.get(Records.laneKey(channelId, id))
-  if (bytes === undefined) return { claim: 0n, owed: 0n }
+  if (bytes === undefined) return { claim: 0n, owed: 0n, exposure: 0n }
   const { claim, meter } = Wire.decode(Records.lane, bytes)
-  return { claim: Claim.amount(claim), owed: Meter.owed(meter) }
+  const amount = Claim.amount(claim)
+  return { claim: amount, owed: Meter.owed(meter), exposure: Meter.exposure(meter, amount) }
 }
 
 const chain = Codec.record({ chainId: Codec.amount })
@@ -245,4 +253,5 @@ const viewOf = (
 const sleep: Sleep = (ms, signal) =>
   after(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined)
 
+export { checkListen, parseTarget as checkAddress } from './net/address.js'
 export { loadEngine }

@@ -1,14 +1,14 @@
 /** `sluice buy MULTIADDR`: buys a file by the byte, and settles. The same command again goes on after a crash. */
 import pc from 'picocolors'
 import { parse } from '../core/amount.js'
-import { toHex } from '../core/bytes.js'
+import { type Hex, toHex } from '../core/bytes.js'
 import * as Price from '../core/price.js'
-import type { Node } from '../engine/node.js'
+import type { LaneView, Node } from '../engine/node.js'
 import type { Purchase } from '../engine/purchase.js'
-import { type BoughtFile, buyFile, forgetPurchase } from '../market/buy-file.js'
-import { createNode } from '../sluice.js'
-import { formatAmount, formatBytes, type Output, type Progress } from './output.js'
-import { homeOf, interruptible, ledgerOf, patiently, type Shared } from './settings.js'
+import { type BoughtFile, buyFile, forgetPurchase, hasBegun } from '../market/buy-file.js'
+import { checkAddress, createNode } from '../sluice.js'
+import { formatAmount, formatBytes, type Output, type Progress, short } from './output.js'
+import { homeOf, interruptible, ledgerOf, patiently, report, type Shared } from './settings.js'
 
 export type BuyOptions = Shared & {
   readonly out: string
@@ -21,19 +21,25 @@ export type BuyOptions = Shared & {
 export async function buy(output: Output, address: string, options: BuyOptions): Promise<void> {
   const signal = interruptible()
   const budget = parse(options.budget)
-  const node = await patiently(output, signal, () =>
+  checkAddress(address)
+  const waiting = { output, signal, options }
+  const node = await patiently(waiting, () =>
     createNode({ home: homeOf(options), ledger: ledgerOf(options) }),
   )
   try {
-    node.events.on('problem', ({ message }) => output.warn(message))
-    const bought = await patiently(output, signal, (alive) =>
+    node.events.on('problem', report(output))
+    node.events.on('channel', ({ id, phase, complete }) => {
+      const version = complete?.version ?? 0n
+      output.event('channel', { channelId: id, phase, version }, pc.dim(`${short(id)} ${phase}`))
+    })
+    // Where nothing was begun nothing can be lost: an address where nobody answers is said at once.
+    const isWorthIt = (code: string): boolean =>
+      code !== 'PEER_UNREACHABLE' || hasBegun(options.out)
+    const { channelId } = await patiently({ ...waiting, isWorthIt }, (alive) =>
       fetchFile(output, node, address, budget, options, signal, alive),
     )
-    if (options.keep) {
-      await forgetPurchase(options.out)
-      return
-    }
-    await patiently(output, signal, () => settle(output, node, bought, signal))
+    if (channelId !== undefined && !options.keep)
+      await patiently(waiting, () => settle(output, node, channelId, signal))
     await forgetPurchase(options.out)
   } finally {
     await node.stop()
@@ -59,44 +65,31 @@ async function fetchFile(
       resource,
       signal,
       onStart(started) {
+        alive()
         purchase = started
         bar = announce(output, started)
       },
       onProgress(bytes) {
         alive()
         if (purchase === undefined) return
-        const paid = node.lane(purchase.channelId, purchase.lane)
-        const text = `${formatBytes(bytes)}  paid ${formatAmount(paid?.claim ?? 0n)}  ${paid?.ticks ?? 0} ticks`
-        bar?.update(bytes, text, {
-          paid: paid?.claim,
-          ticks: paid?.ticks,
-          vouchers: paid?.vouchers,
-        })
+        const lane = node.lane(purchase.channelId, purchase.lane)
+        const paid = paidFor(lane, purchase.owed)
+        const { ticks = 0, vouchers = 0 } = lane ?? {}
+        const text = `${formatBytes(bytes)}  paid ${formatAmount(paid)}  ${ticks} ticks`
+        bar?.update(bytes, text, { paid, ticks, vouchers })
       },
     })
     bar?.done()
-    const lane = purchase && node.lane(purchase.channelId, purchase.lane)
-    const { channelId, bytes, owed, sha256 } = bought
-    output.event(
-      'bought',
-      {
-        channelId,
-        out,
-        bytes: Number(bytes),
-        sha256: toHex(sha256).slice(2),
-        owed,
-        paid: lane?.claim ?? owed,
-        ticks: lane?.ticks ?? 0,
-        vouchers: lane?.vouchers ?? 0,
-      },
-      `${pc.green('bought')} ${out}: ${formatBytes(bytes)}, whole and verified, for ${formatAmount(owed)}` +
-        ` (${lane?.ticks ?? 0} ticks, ${lane?.vouchers ?? 0} vouchers).`,
-    )
+    tell(output, out, bought, purchase && node.lane(purchase.channelId, purchase.lane))
     return bought
   } finally {
     bar?.done()
   }
 }
+
+/** What of a lane's promise is for the purchase that owes `owed`: all but what its other purchases owe. */
+const paidFor = (lane: LaneView | undefined, owed: bigint): bigint =>
+  lane === undefined ? owed : lane.claim - (lane.owed - owed)
 
 function announce(output: Output, { quote, position, channelId }: Purchase): Progress {
   const size = quote.size ?? 0n
@@ -117,11 +110,31 @@ function announce(output: Output, { quote, position, channelId }: Purchase): Pro
   return output.progress('paying', size)
 }
 
+function tell(
+  output: Output,
+  out: string,
+  { channelId, bytes, owed, sha256 }: BoughtFile,
+  lane: LaneView | undefined,
+): void {
+  const file = { out, bytes: Number(bytes), sha256: toHex(sha256).slice(2) }
+  if (channelId === undefined) {
+    output.event('present', file, `${out} is that very file already. Nothing was paid.`)
+    return
+  }
+  const { ticks = 0, vouchers = 0 } = lane ?? {}
+  output.event(
+    'bought',
+    { channelId, ...file, owed, paid: paidFor(lane, owed), ticks, vouchers },
+    `${pc.green('bought')} ${out}: ${formatBytes(bytes)}, whole and verified, for ${formatAmount(owed)}` +
+      ` (${ticks} ticks, ${vouchers} vouchers).`,
+  )
+}
+
 /** Closes the channel; what was not spent comes back. */
 async function settle(
   output: Output,
   node: Node,
-  { channelId }: BoughtFile,
+  channelId: Hex,
   signal: AbortSignal,
 ): Promise<void> {
   const { complete, seat } = await node.close(channelId, { signal })

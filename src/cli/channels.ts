@@ -15,7 +15,8 @@ const meaning = {
 } as const
 
 export async function channels(output: Output, options: Shared): Promise<void> {
-  const found = readChannels(homeOf(options))
+  const home = homeOf(options)
+  const found = readChannels(home)
   for (const { channel, lanes } of found) {
     const { id, phase, seat, parameters, complete } = channel
     const balance = complete?.body.outcome.balances[seat]?.[0] ?? 0n
@@ -23,9 +24,10 @@ export async function channels(output: Output, options: Shared): Promise<void> {
       complete?.body.outcome.deposited.flat().reduce((sum, each) => sum + each, 0n) ?? 0n
     const peer = parameters.seats[1 - seat]?.signer
     const lines = lanes.map(
-      ({ lane, role, claim, owed }) =>
+      ({ lane, role, claim, owed, exposure }) =>
         `  lane ${lane.id}  ${role === 'payer' ? 'we pay' : 'we are paid'}  reserved ${formatAmount(lane.reserved)}` +
-        `  ${role === 'payer' ? 'promised' : 'accepted'} ${formatAmount(claim)}  owed ${formatAmount(owed)}`,
+        `  ${role === 'payer' ? 'promised' : 'accepted'} ${formatAmount(claim)}  owed ${formatAmount(owed)}` +
+        (role === 'payer' ? '' : `  at risk ${formatAmount(exposure)}`),
     )
     output.event(
       'channel',
@@ -36,13 +38,14 @@ export async function channels(output: Output, options: Shared): Promise<void> {
         version: complete?.version,
         deposit,
         balance,
-        lanes: lanes.map(({ lane, role, claim, owed }) => ({
+        lanes: lanes.map(({ lane, role, claim, owed, exposure }) => ({
           lane: lane.id,
           role,
           reserved: lane.reserved,
           folded: lane.folded,
           claim,
           owed,
+          ...(role === 'payer' ? {} : { exposure }),
         })),
       },
       [
@@ -52,5 +55,5 @@ export async function channels(output: Output, options: Shared): Promise<void> {
       ].join('\n'),
     )
   }
-  if (found.length === 0 && !output.json) output.event('none', {}, 'No channels yet.')
+  if (found.length === 0 && !output.json) output.event('none', {}, `No channels yet in ${home}.`)
 }

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { RemoteError, SluiceError } from '../core/errors.js'
+import { InvariantError, RemoteError, SluiceError } from '../core/errors.js'
 
 export type ChildEvent = Readonly<Record<string, unknown>>
 
@@ -22,22 +22,26 @@ const command = fileURLToPath(new URL('./main.js', import.meta.url))
 /** Starts `sluice ARGS`; it is stopped when `signal` aborts. */
 export function start(name: string, args: readonly string[], signal: AbortSignal): Child {
   const process_ = spawn(process.execPath, [command, ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    // The channel says nothing; its end tells the child that we are gone.
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   })
   const seen: ChildEvent[] = []
   const listeners: ((event: ChildEvent) => void)[] = []
   let failure: SluiceError | undefined
-  createInterface({ input: process_.stdout }).on('line', (line) => {
+  const { stdout } = process_
+  if (stdout === null) throw new InvariantError('a child process has a standard output')
+  createInterface({ input: stdout }).on('line', (line) => {
     const event = JSON.parse(line)
     if (event.error !== undefined)
       failure = new RemoteError(event.error.code, `${name}: ${event.error.message}`)
     if (event.event !== 'progress') seen.push(event)
     for (const listener of listeners) listener(event)
   })
-  const exited = once(process_, 'close').then(([code]) => {
+  const exited = once(process_, 'close').then(([code, signal]) => {
     if (code !== 0)
       throw (
-        failure ?? new SluiceError('CHILD_FAILED', `The ${name} process ended with code ${code}.`)
+        failure ??
+        new SluiceError('CHILD_FAILED', `The ${name} process ended with ${code ?? signal}.`)
       )
   })
   exited.catch(() => undefined)

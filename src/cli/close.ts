@@ -2,9 +2,8 @@
 import pc from 'picocolors'
 import { SluiceError } from '../core/errors.js'
 import { createNode } from '../sluice.js'
-import { formatAmount, type Output } from './output.js'
-import { short } from './sell.js'
-import { homeOf, interruptible, ledgerOf, patiently, type Shared } from './settings.js'
+import { formatAmount, type Output, short } from './output.js'
+import { homeOf, interruptible, ledgerOf, patiently, report, type Shared } from './settings.js'
 
 export async function close(
   output: Output,
@@ -12,10 +11,12 @@ export async function close(
   options: Shared,
 ): Promise<void> {
   const signal = interruptible()
-  const node = await patiently(output, signal, () =>
+  const waiting = { output, signal, options }
+  const node = await patiently(waiting, () =>
     createNode({ home: homeOf(options), ledger: ledgerOf(options) }),
   )
   try {
+    node.events.on('problem', report(output))
     const open = node.channels().filter(({ phase }) => phase !== 'closed' && phase !== 'dead')
     const wanted = id === undefined ? open : node.channels().filter((channel) => channel.id === id)
     if (id !== undefined && wanted.length === 0)
@@ -25,7 +26,7 @@ export async function close(
       )
     if (wanted.length === 0 && !output.json) output.event('none', {}, 'No open channels.')
     for (const channel of wanted) {
-      const { complete, seat, phase } = await patiently(output, signal, () =>
+      const { complete, seat, phase } = await patiently(waiting, () =>
         node.close(channel.id, { signal }),
       )
       const balance = complete?.body.outcome.balances[seat]?.[0] ?? 0n

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { basename, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import pc from 'picocolors'
 import { zeroAddress } from '../core/bytes.js'
 import { SluiceError } from '../core/errors.js'
@@ -29,27 +29,44 @@ export async function demo(
   const given = options.home ?? process.env.SLUICE_HOME
   const home = given === undefined ? await mkdtemp(join(tmpdir(), 'sluice-')) : resolve(given)
   const children: Child[] = []
+  let fail: (error: unknown) => void = () => undefined
+  const failed = new Promise<never>((_, reject) => {
+    fail = reject
+  })
   const spawn = (name: string, args: readonly string[]): Child => {
     const child = start(name, [...args, '--home', join(home, name), '--json'], signal)
     children.push(child)
+    child.exited.catch(fail)
+    child.onEvent(({ event, code, message }) => {
+      if (event === 'waiting')
+        output.waiting({ code: String(code), message: `${name}: ${message}` })
+    })
     return child
   }
   try {
     await mkdir(home, { recursive: true, mode: 0o700 })
-    await perform(output, {
+    const show = perform(output, {
       file: file ?? process.execPath,
       price,
       priceText: options.price,
       home,
       spawn,
     })
+    await Promise.race([show, failed])
   } catch (error) {
-    throw signal.aborted ? interrupted : error
+    if (!signal.aborted) throw error
+    throw given === undefined ? abandoned : interrupted
   } finally {
     await Promise.all(children.map((child) => child.stop()))
     if (given === undefined) await rm(home, { recursive: true, force: true })
   }
 }
+
+/** Nothing is kept that the same command could go on with. */
+const abandoned = new SluiceError(
+  'INTERRUPTED',
+  'Interrupted. It was play money, and nothing is left of it.',
+)
 
 type Stage = {
   readonly file: string
@@ -88,67 +105,75 @@ async function perform(output: Output, stage: Stage): Promise<void> {
   const notePath = join(home, 'demo.json')
   // A quarter more than the file costs: the change comes back at the end.
   const budget = owed + owed / 4n
-  if (!existsSync(notePath)) {
-    await ledger.faucet(buyer.account, budget)
-    await rm(join(home, 'bought'), { recursive: true, force: true })
-    await writeFile(notePath, JSON.stringify(await balances()))
-  }
-  const before = JSON.parse(await readFile(notePath, 'utf8')) as Before
-  await mkdir(join(home, 'bought'), { recursive: true })
-  say(
-    `${pc.dim('buyer ')}  ${formatAmount(BigInt(before.payer))} in the account, ${formatAmount(budget)} go into a channel`,
-  )
-
   const out = join(home, 'bought', basename(file))
-  const { multiaddr } = offer
-  const buying = spawn('buyer', [
-    ...['buy', String(multiaddr), '--out', out, '--budget', String(budget), '--ledger', url],
-  ])
-  const bar = output.progress('paying', bytes)
-  let streamedAt = performance.now()
-  buying.onEvent((event) => {
-    if (event.event === 'buying') streamedAt = performance.now()
-    if (event.event === 'progress')
-      bar.update(BigInt(Number(event.bytes)), rate(event, streamedAt), event)
-  })
-  const bought = await buying.event('bought')
-  bar.update(bytes, rate({ ...bought, bytes: Number(bytes) }, streamedAt))
-  bar.done()
-  say(
-    `${pc.green('bought')}  ${formatBytes(bytes)}, whole and verified: ${bought.ticks} ticks, ${bought.vouchers} vouchers`,
-  )
-  const settled = await buying.event('settled')
-  await buying.exited
-  const after = await balances()
-  const channel = await ledger.channel(String(settled.channelId) as `0x${string}`)
-  if (channel?.status !== 'closed')
-    throw new SluiceError(
-      'NOT_SETTLED',
-      'The ledger has not paid out the channel; run the demo again.',
-    )
-  const paidOut = channel.withdrawn[1]?.[0] ?? 0n
-  await rm(notePath)
-  const result = {
-    bytes: Number(bytes),
-    sha256: bought.sha256,
-    price: Price.toJson(price),
-    owed: bought.owed,
-    paid: bought.paid,
-    settled: paidOut,
-    payer: { before: before.payer, after: after.payer },
-    payee: { before: before.payee, after: after.payee },
-    ticks: bought.ticks,
-    vouchers: bought.vouchers,
-    states: Number(settled.version) + 1,
-    seconds: Math.round(performance.now() - startedAt) / 1000,
+  const command = ['buy', String(offer.multiaddr), '--out', out, '--budget', String(budget)]
+  for (;;) {
+    if (!existsSync(notePath)) {
+      await ledger.faucet(buyer.account, budget)
+      await rm(dirname(out), { recursive: true, force: true })
+      await writeFile(notePath, JSON.stringify(await balances()))
+    }
+    const before = JSON.parse(await readFile(notePath, 'utf8')) as Before
+    await mkdir(dirname(out), { recursive: true })
+    const holds = formatAmount(BigInt(before.payer))
+    say(`${pc.dim('buyer ')}  ${holds} in the account, ${formatAmount(budget)} go into a channel`)
+    const bought = await watch(output, spawn('buyer', [...command, '--ledger', url]), bytes)
+    await rm(notePath)
+    // Killed after the end and before it was told: once more, from the start.
+    if (bought === undefined) continue
+    const channel = await ledger.channel(String(bought.channelId) as `0x${string}`)
+    if (channel?.status !== 'closed')
+      throw new SluiceError('NOT_SETTLED', 'The ledger has not paid out the channel.')
+    const after = await balances()
+    const result = {
+      bytes: Number(bytes),
+      sha256: bought.sha256,
+      price: Price.toJson(price),
+      owed: bought.owed,
+      paid: bought.paid,
+      settled: channel.withdrawn[1]?.[0] ?? 0n,
+      payer: { before: before.payer, after: after.payer },
+      payee: { before: before.payee, after: after.payee },
+      ticks: bought.ticks,
+      vouchers: bought.vouchers,
+      states: Number(bought.version) + 1,
+      seconds: Math.round(performance.now() - startedAt) / 1000,
+    }
+    if (output.json) process.stdout.write(`${toJson(result)}\n`)
+    else print(result)
+    return
   }
-  if (output.json) process.stdout.write(`${toJson(result)}\n`)
-  else print(result)
 }
 
-function rate(event: ChildEvent, startedAt: number): string {
-  const seconds = (performance.now() - startedAt) / 1000
-  const perSecond = formatBytes(Math.round(Number(event.bytes) / Math.max(seconds, 0.001)))
+/** The buyer from its first byte to its end; undefined where it had the file already. */
+async function watch(output: Output, buyer: Child, bytes: bigint): Promise<ChildEvent | undefined> {
+  const bar = output.progress('paying', bytes)
+  let from = { at: performance.now(), bytes: 0 }
+  try {
+    buyer.onEvent((event) => {
+      if (event.event === 'buying') from = { at: performance.now(), bytes: Number(event.from) }
+      if (event.event === 'progress')
+        bar.update(BigInt(Number(event.bytes)), rate(event, from), event)
+    })
+    const bought = await Promise.race([buyer.event('bought'), buyer.event('present')])
+    if (bought.event === 'present') return undefined
+    bar.update(bytes, rate(bought, from))
+    bar.done()
+    if (!output.json)
+      process.stdout.write(
+        `${pc.green('bought')}  ${formatBytes(bytes)}, whole and verified: ${bought.ticks} ticks, ${bought.vouchers} vouchers\n`,
+      )
+    const { version } = await buyer.event('settled')
+    await buyer.exited
+    return { ...bought, version }
+  } finally {
+    bar.done()
+  }
+}
+
+function rate(event: ChildEvent, from: { readonly at: number; readonly bytes: number }): string {
+  const seconds = Math.max(performance.now() - from.at, 1) / 1000
+  const perSecond = formatBytes(Math.round((Number(event.bytes) - from.bytes) / seconds))
   return `${perSecond}/s  ${event.ticks} ticks  paid ${formatAmount(BigInt(String(event.paid ?? 0)))}`
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** The `sluice` command: reads arguments, runs one command, and ends with 0, 1 (it failed) or 2 (bad usage). */
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { SluiceError } from '../core/errors.js'
 import { type BuyOptions, buy } from './buy.js'
 import { channels } from './channels.js'
@@ -11,12 +11,11 @@ import { type KeysOptions, keys } from './keys.js'
 import { type LedgerOptions, ledger } from './ledger.js'
 import { createOutput, type Output, printError } from './output.js'
 import { type SellOptions, sell } from './sell.js'
-import { ledgerUrlDefault, type Shared } from './settings.js'
+import { interruptedExit, ledgerUrlDefault, patienceDefault, type Shared } from './settings.js'
 
 const program = new Command('sluice')
   .description('Sells and buys bytes between two peers, paid as they arrive, settled on a ledger.')
   .version('0.1.0')
-  .showHelpAfterError('(sluice COMMAND --help says more)')
   .addHelpText(
     'after',
     `
@@ -32,12 +31,32 @@ Prices read AMOUNT/[COUNT]UNIT: 3/KiB, 7/3000B, 5/s, 2/item. Amounts are whole b
 A command that was stopped or killed goes on where it was when it is given again.`,
   )
 
-/** Options of every command, after its own. */
-const shared = (command: Command): Command =>
-  command
+/** A command with the options of every command after its own, and what there is to know about it. */
+function finish(command: Command, more: string): Command {
+  return command
     .option('--home <dir>', 'keys, store and remembered ports (SLUICE_HOME; ~/.sluice)')
     .option('--ledger <url>', `execution layer (SLUICE_LEDGER; ${ledgerUrlDefault})`)
     .option('--json', 'one JSON object a line, for programs')
+    .addHelpText('after', `\n${more}`)
+    .showHelpAfterError(`(sluice ${command.name()} --help says more)`)
+}
+
+/** As `finish`, for a command that waits for others. */
+const finishWaiting = (command: Command, more: string): Command =>
+  finish(
+    command.option(
+      '--patience <seconds>',
+      'how long to wait for a ledger or peer that is away',
+      seconds,
+      patienceDefault,
+    ),
+    more,
+  )
+
+function seconds(text: string): number {
+  if (!/^[0-9]{1,7}$/.test(text)) throw new InvalidArgumentError('Give whole seconds, such as 60.')
+  return Number(text)
+}
 
 /** Runs `task`; a failure is said in the one way failures are said. */
 const run =
@@ -52,8 +71,7 @@ const run =
       await task(output, ...args)
     } catch (error) {
       printError(error, output.json)
-      process.exitCode = error instanceof SluiceError && usageCodes.has(error.code) ? 2 : 1
-      if (error instanceof SluiceError && error.code === 'INTERRUPTED') process.exitCode = 130
+      process.exitCode = error instanceof SluiceError ? exitCode(error.code) : 1
     }
   }
 
@@ -67,40 +85,58 @@ const usageCodes = new Set([
   'BAD_LISTEN',
 ])
 
-shared(
+const exitCode = (code: string): number =>
+  code === 'INTERRUPTED' ? interruptedExit : usageCodes.has(code) ? 2 : 1
+
+finish(
   program
     .command('demo')
     .description('sell a file from one process to another, with a ledger in a third, and settle')
     .argument('[file]', "the file; by default Node's own executable")
     .option('--price <price>', 'price per byte', '3/KiB'),
+  `Everything lies in a fresh directory and is gone at the end, unless --home keeps it. Then the same
+command goes on where it was killed.
+
+  sluice demo film.mkv --price 7/3000B
+  sluice demo --json                       its last line is the result`,
 ).action(
   run((output, file: string | undefined, options: DemoOptions) => demo(output, file, options)),
 )
 
-shared(
+finish(
   program
     .command('ledger')
     .description('serve an execution layer with play money')
-    .option('--listen <host:port>', 'where to listen', '127.0.0.1:8411'),
+    .option('--listen <host:port>', 'where to listen; port 0 is any', '127.0.0.1:8411'),
+  `It holds accounts, deposits and channels, and lies in HOME/ledger. It asks nobody who they are: listen
+on an address that only those can reach who may.`,
 ).action(run((output, options: LedgerOptions) => ledger(output, options)))
 
-shared(
+finish(
   program
     .command('keys')
     .description('show who this home is; its keys are made if there are none')
     .option('--fund <amount>', "ask the ledger's faucet for play money"),
+  `The account holds the money on the ledger; deposits come from it and what is earned goes to it. The
+secrets lie in HOME/keys.json: whoever has that file has the money.
+
+  sluice keys --fund 1000000`,
 ).action(run((output, options: KeysOptions) => keys(output, options)))
 
-shared(
+finishWaiting(
   program
     .command('sell')
     .description('offer a file by the byte until stopped')
-    .argument('<file>')
+    .argument('<file>', 'what to sell')
     .requiredOption('--price <price>', 'such as 3/KiB or 7/3000B')
     .option('--listen <multiaddr...>', 'where buyers connect', ['/ip4/127.0.0.1/tcp/0']),
+  `Port 0 is any free one, and the same one the next time. Whoever has the multiaddr it prints can buy. A
+buyer is sent no more than a small window ahead of what it has paid.
+
+  sluice sell film.mkv --price 3/KiB --listen /ip4/0.0.0.0/tcp/4001`,
 ).action(run((output, file: string, options: SellOptions) => sell(output, file, options)))
 
-shared(
+finishWaiting(
   program
     .command('buy')
     .description('buy a file by the byte, and settle')
@@ -109,27 +145,44 @@ shared(
     .requiredOption('--budget <amount>', 'the most it may cost; the rest is returned')
     .option('--resource <name>', 'which file, where the seller has several')
     .option('--keep', 'leave the channel open for the next purchase'),
+  `The budget is deposited in a channel with the seller; each 64 KiB or so is paid once it is on the disk.
+What has come lies in OUT.part, and what was bought of it in OUT.sluice.json: with both, the same command
+goes on after Ctrl-C, a crash or a full disk, and pays for nothing twice.
+
+  sluice buy MULTIADDR --out film.mkv --budget 1000000`,
 ).action(run((output, address: string, options: BuyOptions) => buy(output, address, options)))
 
-shared(
+finish(
   program
     .command('channels')
     .description('list channels, who waits for what, and the money in them'),
+  `Reads the disk alone: a node may be running on this home, and no ledger is asked. "At risk" is what was
+sent ahead of its payment.`,
 ).action(run((output, options: Shared) => channels(output, options)))
 
-shared(
+finishWaiting(
   program
     .command('close')
     .description('close a channel cooperatively and be paid out')
     .argument('[channel]', 'its id; all open ones where left out'),
+  `Pays what is owed, has both sides sign the final state, and waits for the ledger to pay out; the peer has
+to be running. A purchase under way cannot go on afterwards.`,
 ).action(run((output, id: string | undefined, options: Shared) => close(output, id, options)))
 
-shared(
+finish(
   program.command('doctor').description('check everything a node needs, and say what to do'),
+  'Ends with 1 when something is wrong.',
 ).action(run((output, options: Shared) => doctor(output, options)))
+
+/** Whoever reads us may stop reading: `sluice channels | head -1` is no failure. */
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+  })
 
 /** Commander prints its own usage errors; for programs they come as any other error. */
 const json = process.argv.includes('--json')
+program.showHelpAfterError('(sluice --help says more)')
 for (const command of [program, ...program.commands]) {
   command.exitOverride()
   if (json) command.configureOutput({ writeErr: () => undefined })
@@ -139,6 +192,7 @@ try {
   await program.parseAsync()
 } catch (error) {
   if (!(error instanceof CommanderError)) throw error
-  if (json && error.exitCode !== 0) printError(new SluiceError('USAGE', error.message), true)
+  const message = error.message.replace(/^error: /, '')
+  if (json && error.exitCode !== 0) printError(new SluiceError('USAGE', message), true)
   process.exitCode = error.exitCode === 0 ? 0 : 2
 }

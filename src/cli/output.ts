@@ -10,8 +10,10 @@ export type Output = {
   readonly json: boolean
   /** Something happened: `fields` for a program, `line` for a person. */
   event(name: string, fields: Readonly<Record<string, unknown>>, line: string): void
-  /** A passing problem: the command goes on. */
-  warn(line: string): void
+  /** Something went wrong that the command survives. */
+  problem(problem: Problem): void
+  /** As `problem`; the command tries again. */
+  waiting(problem: Problem): void
   /** Progress towards `total` bytes. Call `done` before the next line. */
   progress(label: string, total: bigint): Progress
 }
@@ -22,20 +24,30 @@ export type Progress = {
   done(): void
 }
 
+type Problem = { readonly code: string; readonly message: string }
+
 /** Milliseconds between two lines of progress, for people without a terminal and for programs. */
 const lineEveryMs = 1_000
 const eventEveryMs = 200
 
 export function createOutput(json: boolean): Output {
   const bars = !json && process.stderr.isTTY
+  let said = ''
+  /** Once, however often it is tried in vain. */
+  const warn = (name: string, { code, message }: Problem, more = ''): void => {
+    if (message === said) return
+    said = message
+    if (json) process.stdout.write(`${toJson({ event: name, code, message })}\n`)
+    else process.stderr.write(`${pc.yellow('!')} ${message}${more}\n`)
+  }
   return {
     json,
     event(name, fields, line) {
+      said = ''
       process.stdout.write(`${json ? toJson({ event: name, ...fields }) : line}\n`)
     },
-    warn(line) {
-      process.stderr.write(json ? '' : `${pc.yellow('!')} ${line}\n`)
-    },
+    problem: (problem) => warn('problem', problem),
+    waiting: (problem) => warn('waiting', problem, ' Trying again; your money is safe.'),
     progress(label, total) {
       if (json) return events(label, total)
       return bars ? bar(label, total) : lines(label, total)
@@ -51,8 +63,10 @@ export const toJson = (value: unknown): string =>
 export function printError(error: unknown, json: boolean): void {
   const problem = toProblem(error)
   if (json) process.stdout.write(`${toJson({ error: problem })}\n`)
-  else
-    process.stderr.write(`${pc.red('error')} ${problem.message} ${pc.dim(`[${problem.code}]`)}\n`)
+  else {
+    const mark = problem.code === 'INTERRUPTED' ? pc.yellow('stopped') : pc.red('error')
+    process.stderr.write(`${mark} ${problem.message} ${pc.dim(`[${problem.code}]`)}\n`)
+  }
 }
 
 /** A bar counts in permille: a number holds that exactly, whatever the amounts. */
@@ -112,3 +126,6 @@ export function formatBytes(bytes: bigint | number): string {
 /** `1234567` → `1,234,567`. */
 export const formatAmount = (amount: bigint): string =>
   String(amount).replace(/\B(?=(\d{3})+$)/g, ',')
+
+/** Enough of an id to tell it from others. */
+export const short = (id: string): string => `${id.slice(0, 10)}…`

@@ -1,13 +1,12 @@
 /** `sluice sell FILE`: offers a file by the byte until it is stopped. */
 import { once } from 'node:events'
-import { stat } from 'node:fs/promises'
 import pc from 'picocolors'
 import { toHex } from '../core/bytes.js'
 import * as Price from '../core/price.js'
-import { checkPrice, sellFile } from '../market/sell-file.js'
-import { createNode } from '../sluice.js'
-import { formatAmount, formatBytes, type Output } from './output.js'
-import { homeOf, interruptible, ledgerOf, patiently, type Shared } from './settings.js'
+import { checkPrice, fingerprint, sellFile } from '../market/sell-file.js'
+import { checkListen, createNode } from '../sluice.js'
+import { formatAmount, formatBytes, type Output, short } from './output.js'
+import { homeOf, interruptible, ledgerOf, patiently, report, type Shared } from './settings.js'
 
 export type SellOptions = Shared & { readonly price: string; readonly listen: string[] }
 
@@ -15,13 +14,14 @@ export async function sell(output: Output, file: string, options: SellOptions): 
   const signal = interruptible()
   const price = Price.parse(options.price)
   checkPrice(price)
-  const node = await patiently(output, signal, () =>
+  for (const address of options.listen) checkListen(address)
+  const { size } = await fingerprint(file)
+  const node = await patiently({ output, signal, options }, () =>
     createNode({ home: homeOf(options), ledger: ledgerOf(options), listen: options.listen }),
   )
   try {
-    node.events.on('problem', ({ message }) => output.warn(message))
-    const total = (await stat(file).catch(() => undefined))?.size ?? 0
-    const hashing = output.progress('hashing', BigInt(total))
+    node.events.on('problem', report(output))
+    const hashing = output.progress('hashing', size)
     const onHashed = (bytes: number): void => hashing.update(BigInt(bytes), formatBytes(bytes))
     const offer = await sellFile(node, file, { price, signal, onHashed })
     hashing.done()
@@ -62,6 +62,3 @@ export async function sell(output: Output, file: string, options: SellOptions): 
     await node.stop()
   }
 }
-
-/** Enough of an id to tell it from others. */
-export const short = (id: string): string => `${id.slice(0, 10)}…`

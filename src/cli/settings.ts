@@ -1,4 +1,4 @@
-/** What all commands share: where the home is, which ledger, how to speak, and when to stop. */
+/** What all commands share: where the home is, which ledger, how long to wait for others, and when to stop. */
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -7,8 +7,16 @@ import type { Output } from './output.js'
 
 export const ledgerUrlDefault = 'http://127.0.0.1:8411'
 
+/** Seconds that somebody may be away before a command gives up. */
+export const patienceDefault = 60
+
 /** Options that commander reads for every command. */
-export type Shared = { readonly home?: string; readonly ledger?: string; readonly json?: boolean }
+export type Shared = {
+  readonly home?: string
+  readonly ledger?: string
+  readonly patience?: number
+  readonly json?: boolean
+}
 
 export const homeOf = ({ home }: Shared): string =>
   home ?? process.env.SLUICE_HOME ?? join(homedir(), '.sluice')
@@ -18,21 +26,27 @@ export const ledgerOf = ({ ledger }: Shared): string =>
 
 /**
  * Aborts on Ctrl-C or a polite kill, so that a command can put down what it holds. The second one ends the
- * process at once; money is safe all the same, as after any crash.
+ * process at once, and so does the end of a program that started us with a channel; money is safe all the
+ * same, as after any crash.
  */
 export function interruptible(): AbortSignal {
   const controller = new AbortController()
-  for (const name of ['SIGINT', 'SIGTERM'] as const)
-    process.on(name, () => {
-      if (controller.signal.aborted) process.exit(130)
-      controller.abort()
-    })
+  const exit = (): never => process.exit(interruptedExit)
+  const stop = (): void => {
+    if (controller.signal.aborted) exit()
+    controller.abort()
+  }
+  process.on('SIGINT', stop).on('SIGTERM', stop).on('disconnect', exit)
+  // Listening for its end must not keep us alive.
+  process.channel?.unref()
   return controller.signal
 }
 
-/** Milliseconds between two tries, and for how long to go on without any success. */
-const retryMs = 1_000
-const patienceMs = 60_000
+/** Exit code of a command that was interrupted: 128 + SIGINT. */
+export const interruptedExit = 130
+
+/** Milliseconds between two tries. */
+const retryMs = 500
 
 /** Failures that pass by themselves: the other side is being restarted. */
 const passing = new Set([
@@ -40,38 +54,51 @@ const passing = new Set([
   'PEER_UNREACHABLE',
   'CONNECTION_LOST',
   'CONNECTION_CLOSED',
+  'SELLER_STOPPED',
   'STREAM_LOST',
   'STREAM_RESET',
 ])
+
+export type Waiting = {
+  readonly output: Output
+  readonly signal: AbortSignal
+  readonly options: Shared
+  /** Whether a failure that can pass is worth waiting for; always, where left out. */
+  readonly isWorthIt?: (code: string) => boolean
+}
 
 /**
  * Runs `task` until it succeeds, as long as what stops it can pass. `task` calls `alive` whenever it gets
  * anywhere, which renews its patience.
  */
 export async function patiently<T>(
-  output: Output,
-  signal: AbortSignal,
+  { output, signal, options, isWorthIt = () => true }: Waiting,
   task: (alive: () => void) => Promise<T>,
 ): Promise<T> {
+  const patienceMs = (options.patience ?? patienceDefault) * 1_000
   let since = Date.now()
-  let said = ''
   const alive = (): void => {
     since = Date.now()
-    said = ''
   }
   for (;;) {
     try {
       return await task(alive)
     } catch (error) {
-      const { code, message } = toProblem(error)
       if (signal.aborted) throw interrupted
-      if (!passing.has(code) || Date.now() - since > patienceMs) throw error
-      if (message !== said) output.warn(`${message} Trying again; your money is safe.`)
-      said = message
+      const problem = toProblem(error)
+      const canPass = passing.has(problem.code) && isWorthIt(problem.code)
+      if (!canPass || Date.now() - since >= patienceMs) throw error
+      output.waiting(problem)
       await sleep(retryMs, undefined, { signal }).catch(() => undefined)
     }
   }
 }
+
+/** Says what a node reports: what passes by itself is waited for. */
+export const report =
+  (output: Output) =>
+  (problem: SluiceError): void =>
+    passing.has(problem.code) ? output.waiting(problem) : output.problem(problem)
 
 export const interrupted = new SluiceError(
   'INTERRUPTED',

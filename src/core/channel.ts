@@ -8,6 +8,7 @@
  */
 import { type Address, equals, type Hex } from './bytes.js'
 import { assert, SluiceError, toProblem } from './errors.js'
+import * as Funding from './funding.js'
 import type { Message } from './message.js'
 import * as Parameters from './parameters.js'
 import * as State from './state.js'
@@ -164,7 +165,7 @@ export function step(context: Context, channel: Channel, input: Input): Step {
         case 'propose':
           return onPropose(context, channel, input.updates)
         case 'ledger':
-          return onLedger(channel, input.view, input.time)
+          return Funding.follow(channel, input.view, input.time)
         case 'message':
           return onMessage(context, channel, input.message)
       }
@@ -276,6 +277,7 @@ function onProposal(
   if (message.attempt <= channel.refused)
     throw new ChannelError('REFUSED_BEFORE', 'This proposal was refused before.')
   checkClaims(context, channel, message.updates)
+  checkOpenings(channel, message.updates)
   const signature = context.sign(digest)
   const { version, attempt, updates } = message
   const outbox: readonly Pending[] = [
@@ -385,39 +387,6 @@ function take(channel: Channel, complete: Complete): Step {
   }
 }
 
-function onLedger(channel: Channel, view: View | undefined, time: bigint): Step {
-  if (channel.phase === 'closed' || channel.phase === 'dead') return { channel, effects: [] }
-  const become = (phase: Phase, call?: LedgerCall): Step => {
-    const outbox: readonly Pending[] = call === undefined ? [] : [{ type: 'submit', call }]
-    const changed: readonly Effect[] = phase === channel.phase ? [] : [{ type: 'changed' }]
-    return { channel: { ...channel, phase, outbox }, effects: [...outbox, ...changed] }
-  }
-  if (view?.status === 'closed') return become('closed')
-  if (view?.status === 'dead')
-    return held(channel, view) ? become('funding', 'refund') : become('dead')
-  const over = time > channel.parameters.fundBy
-  switch (channel.phase) {
-    case 'opening':
-      return over && view === undefined ? become('dead') : { channel, effects: [] }
-    case 'funding':
-      if (view?.status === 'live') return become('live')
-      if (view === undefined) return over ? become('dead') : { channel, effects: channel.outbox }
-      return become('funding', funded(channel, view) ? undefined : 'deposit')
-    default:
-      return { channel, effects: [] }
-  }
-}
-
-/** Whether our seat's opening deposit is in; a seat that owes none is always funded. */
-const funded = ({ parameters, seat }: Channel, view: View): boolean =>
-  (parameters.deposits[seat] ?? []).every(
-    (due, asset) => (view.deposited[seat]?.[asset] ?? 0n) >= due,
-  )
-
-/** Whether money of our seat still lies in a channel that never came to life. */
-const held = ({ seat }: Channel, { deposited, withdrawn }: View): boolean =>
-  (deposited[seat] ?? []).some((amount, asset) => amount > (withdrawn[seat]?.[asset] ?? 0n))
-
 /**
  * As payee we agree to no claim below what we hold; as payer to none above what we have promised.
  * @throws ChannelError `UNDER_FOLD`, `OVER_CLAIM`
@@ -432,6 +401,15 @@ function checkClaims(context: Context, channel: Channel, updates: readonly Updat
     if (lane.payer === channel.seat && update.claim > held)
       throw new ChannelError('OVER_CLAIM', `Lane ${update.lane} was promised ${held}, no more.`)
   }
+}
+
+/**
+ * Only who pays opens a lane: the peer's would put our money under a key that is not ours.
+ * @throws ChannelError `FOREIGN_LANE`
+ */
+function checkOpenings(channel: Channel, updates: readonly Update.Update[]): void {
+  if (updates.some((update) => update.type === 'lane-open' && update.payer === channel.seat))
+    throw new ChannelError('FOREIGN_LANE', 'A lane is opened by the seat that pays on it.')
 }
 
 function live(channel: Channel): Complete {
@@ -486,6 +464,7 @@ export class ChannelError extends SluiceError {
       | 'BAD_PARAMETERS'
       | 'BAD_SIGNATURE'
       | 'BUSY'
+      | 'FOREIGN_LANE'
       | 'NOT_LIVE'
       | 'OVER_CLAIM'
       | 'REFUSED_BEFORE'

@@ -152,7 +152,7 @@ export type Bounds = {
 
 /**
  * The offset up to which `id` may send now. `sharers` active streams split the room, yet each may take a
- * whole quantum where there is one.
+ * whole quantum where there is one. What rounding up has paid for already is never held back.
  */
 export function grantable(meter: Meter, id: Hex, bounds: Bounds, sharers: number): bigint {
   const purchase = find(meter, id)
@@ -163,11 +163,9 @@ export function grantable(meter: Meter, id: Hex, bounds: Bounds, sharers: number
   allowed = Amount.min(allowed, window.peer * quantumPrice - peerExposure)
   if (ownerAllows !== undefined) allowed = Amount.min(allowed, ownerAllows)
   const ceiling = Amount.min(accepted + Amount.larger(0n, allowed), capacity)
-  const free = ceiling - committed(meter)
-  if (free <= 0n) return purchase.granted
+  const free = Amount.larger(0n, ceiling - committed(meter))
   const share = Amount.min(free, Amount.larger(free / BigInt(sharers), quantumPrice))
-  const offset = Price.affordable(purchase.price, cost(purchase, purchase.granted) + share)
-  return Amount.larger(purchase.granted, offset)
+  return Price.affordable(purchase.price, cost(purchase, purchase.granted) + share)
 }
 
 /**

@@ -70,11 +70,11 @@ export const outcomeHash = (outcome: Outcome): Uint8Array =>
   Hash.tagged('outcome', encodeOutcome(outcome))
 
 /** Tree of a body's lanes, by `Lane.key`. */
-export function lanesTree(channelId: Hex, lanes: readonly Lane.Lane[]): Tree.Tree {
-  let tree: Tree.Tree
-  for (const lane of lanes) tree = Tree.set(tree, Lane.key(channelId, lane.id), Lane.value(lane))
-  return tree
-}
+export const lanesTree = (channelId: Hex, lanes: readonly Lane.Lane[]): Tree.Tree =>
+  Tree.setAll(
+    undefined,
+    lanes.map((lane) => ({ key: Lane.key(channelId, lane.id), value: Lane.value(lane) })),
+  )
 
 /** `tagged('root', outcome ‖ lanes ‖ contract ‖ objects)`; contract and objects are empty trees for now. */
 export const root = (channelId: Hex, body: Body): Uint8Array =>

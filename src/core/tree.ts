@@ -1,6 +1,6 @@
 /**
  * The state tree (RST): a sparse Merkle tree over 256-bit hashed keys, persistent and pure. A subtree with
- * one leaf is that leaf, so proofs and updates cost log2(leaves) hashes; nothing is ever mutated.
+ * one leaf is that leaf, so proofs and updates cost log2(leaves) hashes; a tree once returned never changes.
  *
  *     empty  = 32 zero bytes
  *     leaf   = tagged('leaf', key ‖ value)      value = 32 bytes, a tagged hash; all zeroes means absent
@@ -12,14 +12,23 @@ import { equals, zeroes } from './bytes.js'
 import { assert, SluiceError } from './errors.js'
 import * as Hash from './hash.js'
 
-export type Leaf = {
-  readonly key: Uint8Array
-  readonly value: Uint8Array
-  readonly hash: Uint8Array
-}
+/** What a tree holds: 32 bytes each. The all-zero value deletes, and means absent. */
+export type Entry = { readonly key: Uint8Array; readonly value: Uint8Array }
+export type Leaf = Entry & { readonly hash: Uint8Array }
 export type Branch = { readonly left: Tree; readonly right: Tree; readonly hash: Uint8Array }
+/** A subtree that a proof left out: its hash is all we know. */
+export type Pruned = { readonly hash: Uint8Array }
 /** `undefined` is the empty tree. */
-export type Tree = Leaf | Branch | undefined
+export type Tree = Leaf | Branch | Pruned | undefined
+
+/**
+ * Tagged hashes of any number of contents, 64 bytes each (key ‖ value, left ‖ right) and laid end to end;
+ * so are the results, 32 bytes each.
+ */
+export type Hasher = {
+  readonly leaves: (contents: Uint8Array) => Uint8Array
+  readonly nodes: (contents: Uint8Array) => Uint8Array
+}
 
 /**
  * The path to a key: sibling hashes from the top down, and the leaf that stands where the key leads
@@ -27,74 +36,171 @@ export type Tree = Leaf | Branch | undefined
  */
 export type Proof = {
   readonly siblings: readonly Uint8Array[]
-  readonly leaf: { readonly key: Uint8Array; readonly value: Uint8Array } | undefined
+  readonly leaf: Entry | undefined
 }
 
+/** Nodes of a tree whose hashes are still to come. */
+export type Builder = {
+  leaf(entry: Entry): Leaf
+  branch(depth: number, left: Tree, right: Tree): Branch
+}
+
+/** A tree has no branch at or below this depth: there, all bits of a key are spent. */
+export const depthMax = 256
+
 const empty = zeroes()
-const depthMax = 256
+const hashSize = 32
+const contentSize = 64
 
-const bit = (key: Uint8Array, depth: number): number =>
-  ((key[depth >> 3] ?? 0) >> (7 - (depth & 7))) & 1
+/** The reference hasher, and the default everywhere: noble, one content at a time. */
+export const hasher: Hasher = { leaves: taggedEach('leaf'), nodes: taggedEach('node') }
 
-const leafOf = (key: Uint8Array, value: Uint8Array): Leaf => ({
-  key,
-  value,
-  hash: Hash.tagged('leaf', key, value),
-})
-
-const branchHash = (left: Uint8Array, right: Uint8Array): Uint8Array =>
-  Hash.tagged('node', left, right)
-
-const branchOf = (left: Tree, right: Tree): Branch => ({
-  left,
-  right,
-  hash: branchHash(root(left), root(right)),
-})
+function taggedEach(tag: 'leaf' | 'node'): (contents: Uint8Array) => Uint8Array {
+  return (contents) => {
+    const hashes = new Uint8Array(contents.length / 2)
+    for (let at = 0; at < contents.length; at += contentSize)
+      hashes.set(Hash.tagged(tag, contents.subarray(at, at + contentSize)), at / 2)
+    return hashes
+  }
+}
 
 /** Root hash, 32 bytes; zeroes for the empty tree. */
 export const root = (tree: Tree): Uint8Array => tree?.hash ?? empty
 
-/** The value at `key`, or undefined where absent or deleted. */
+/**
+ * The value at `key`, or undefined where absent or deleted.
+ * @throws TreeError `BAD_PROOF` where a proof left the key out
+ */
 export function get(tree: Tree, key: Uint8Array): Uint8Array | undefined {
   let at = tree
-  for (let depth = 0; at !== undefined && 'left' in at; depth++)
-    at = bit(key, depth) === 0 ? at.left : at.right
+  for (let depth = 0; at !== undefined && !('key' in at); depth++)
+    at = children(at, depth)[bit(key, depth)]
   if (at === undefined || !equals(at.key, key) || equals(at.value, empty)) return undefined
   return at.value
 }
 
-/** The tree with `value` (32 bytes) at `key` (32 bytes). All-zero deletes: the leaf stays, empty. */
-export function set(tree: Tree, key: Uint8Array, value: Uint8Array): Tree {
-  assert(key.length === 32 && value.length === 32, 'tree keys and values are 32 bytes')
-  return insert(tree, leafOf(key, value), 0)
+/** The tree with `value` at `key`; see `setAll`. */
+export const set = (tree: Tree, key: Uint8Array, value: Uint8Array, hash: Hasher = hasher): Tree =>
+  setAll(tree, [{ key, value }], hash)
+
+/**
+ * The tree with all `changes` made, in one pass; of several to one key the last wins. What no change
+ * touches is shared with `tree`. A deleted leaf stays, empty.
+ */
+export function setAll(tree: Tree, changes: readonly Entry[], hash: Hasher = hasher): Tree {
+  for (const { key, value } of changes)
+    assert(key.length === 32 && value.length === 32, 'tree keys and values are 32 bytes')
+  const sorted = sortByKey(changes)
+  return build((builder) => write(builder, tree, sorted, 0), hash)
 }
 
-function insert(tree: Tree, leaf: Leaf, depth: number): Leaf | Branch {
-  if (tree === undefined) return leaf
-  if ('left' in tree)
-    return bit(leaf.key, depth) === 0
-      ? branchOf(insert(tree.left, leaf, depth + 1), tree.right)
-      : branchOf(tree.left, insert(tree.right, leaf, depth + 1))
-  return equals(tree.key, leaf.key) ? leaf : fork(tree, leaf, depth)
+/** The subtree `tree` at `depth` after `changes`: each of a key that leads there, sorted, distinct. */
+function write(builder: Builder, tree: Tree, changes: readonly Entry[], depth: number): Tree {
+  const [change] = changes
+  if (change === undefined) return tree
+  if (changes.length === 1 && (tree === undefined || isLeafAt(tree, change.key)))
+    return builder.leaf(change)
+  const [left, right] = children(tree, depth)
+  const middle = split(changes, depth)
+  return builder.branch(
+    depth,
+    write(builder, left, changes.slice(0, middle), depth + 1),
+    write(builder, right, changes.slice(middle), depth + 1),
+  )
 }
 
-/** The subtree at `depth` that holds two leaves with different keys. */
-function fork(a: Leaf, b: Leaf, depth: number): Branch {
-  if (bit(a.key, depth) === bit(b.key, depth)) {
-    const deeper = fork(a, b, depth + 1)
-    return bit(a.key, depth) === 0 ? branchOf(deeper, undefined) : branchOf(undefined, deeper)
+const isLeafAt = (tree: Leaf | Branch | Pruned, key: Uint8Array): boolean =>
+  'key' in tree && compare(tree.key, key) === 0
+
+/** The two halves of a subtree at `depth`. A leaf that shares its place with others moves down a level. */
+export function children(tree: Tree, depth: number): readonly [left: Tree, right: Tree] {
+  if (tree === undefined) return [undefined, undefined]
+  if ('left' in tree) return [tree.left, tree.right]
+  if ('key' in tree) return bit(tree.key, depth) === 0 ? [tree, undefined] : [undefined, tree]
+  throw new TreeError('the proof leaves out what stands at the key')
+}
+
+/** In the order of their keys, which is that of the leaves; the last of each key. */
+export function sortByKey<Keyed extends Pick<Entry, 'key'>>(items: readonly Keyed[]): Keyed[] {
+  const sorted = [...items].sort((a, b) => compare(a.key, b.key))
+  return sorted.filter((item, at) => {
+    const next = sorted[at + 1]
+    return next === undefined || compare(item.key, next.key) !== 0
+  })
+}
+
+/** Among sorted items whose keys agree above `depth`: where those that go right begin. */
+export function split(items: readonly Pick<Entry, 'key'>[], depth: number): number {
+  const middle = items.findIndex(({ key }) => bit(key, depth) === 1)
+  return middle === -1 ? items.length : middle
+}
+
+/**
+ * The tree that `shape` makes, hashed once it stands: all leaves in one call, then the branches, a level
+ * a call, from the deepest up; a kernel that hashes in parallel sees large batches. This is the only place
+ * that changes a node: its hash is filled in once, before anyone but `shape` has seen it.
+ */
+export function build(shape: (builder: Builder) => Tree, hash: Hasher): Tree {
+  const leaves: Unhashed<Leaf>[] = []
+  const levels: Unhashed<Branch>[][] = []
+  const tree = shape({
+    leaf({ key, value }) {
+      const leaf = { key, value, hash: empty }
+      leaves.push(leaf)
+      return leaf
+    },
+    branch(depth, left, right) {
+      const branch = { left, right, hash: empty }
+      levels[depth] ??= []
+      levels[depth].push(branch)
+      return branch
+    },
+  })
+  const largest = Math.max(leaves.length, ...levels.map((level) => level.length))
+  const contents = new Uint8Array(largest * contentSize)
+  leaves.forEach(({ key, value }, at) => {
+    contents.set(key, at * contentSize)
+    contents.set(value, at * contentSize + hashSize)
+  })
+  fill(leaves, contents, hash.leaves)
+  for (const level of levels.reverse()) {
+    level.forEach(({ left, right }, at) => {
+      contents.set(root(left), at * contentSize)
+      contents.set(root(right), at * contentSize + hashSize)
+    })
+    fill(level, contents, hash.nodes)
   }
-  return bit(a.key, depth) === 0 ? branchOf(a, b) : branchOf(b, a)
+  return tree
 }
 
-/** Proof of what stands at `key`: presence, the empty value, or absence. */
+type Unhashed<Node> = Omit<Node, 'hash'> & { hash: Uint8Array }
+
+function fill(
+  nodes: readonly { hash: Uint8Array }[],
+  contents: Uint8Array,
+  hash: (contents: Uint8Array) => Uint8Array,
+): void {
+  if (nodes.length === 0) return
+  const hashes = hash(contents.subarray(0, nodes.length * contentSize))
+  assert(hashes.length === nodes.length * hashSize, 'a hasher gave too few or too many hashes')
+  // Copies: a view would keep the hashes of a whole level in memory for as long as one node lives.
+  nodes.forEach((node, at) => {
+    node.hash = hashes.slice(at * hashSize, (at + 1) * hashSize)
+  })
+}
+
+/**
+ * Proof of what stands at `key`: presence, the empty value, or absence.
+ * @throws TreeError `BAD_PROOF` where another proof left the key out
+ */
 export function prove(tree: Tree, key: Uint8Array): Proof {
   const siblings: Uint8Array[] = []
   let at = tree
-  for (let depth = 0; at !== undefined && 'left' in at; depth++) {
-    const left = bit(key, depth) === 0
-    siblings.push(root(left ? at.right : at.left))
-    at = left ? at.left : at.right
+  for (let depth = 0; at !== undefined && !('key' in at); depth++) {
+    const halves = children(at, depth)
+    const side = bit(key, depth)
+    siblings.push(root(halves[1 - side]))
+    at = halves[side]
   }
   return { siblings, leaf: at && { key: at.key, value: at.value } }
 }
@@ -103,19 +209,12 @@ export function prove(tree: Tree, key: Uint8Array): Proof {
  * The value that `proof` shows at `key` under `expected`, undefined where it shows absence.
  * @throws TreeError `BAD_PROOF` when the proof does not lead to that root
  */
-export function verify(
+export const verify = (
   expected: Uint8Array,
   key: Uint8Array,
   proof: Proof,
-): Uint8Array | undefined {
-  checkShape(key, proof)
-  const { leaf, siblings } = proof
-  const bottom = leaf === undefined ? empty : leafOf(leaf.key, leaf.value).hash
-  if (!equals(climb(key, siblings, bottom), expected))
-    throw new TreeError('the proof does not lead to the root it was given for')
-  if (leaf === undefined || !equals(leaf.key, key) || equals(leaf.value, empty)) return undefined
-  return leaf.value
-}
+  hash: Hasher = hasher,
+): Uint8Array | undefined => get(open(expected, key, proof, hash), key)
 
 /**
  * The root after writing `value` at `key`, from a proof of that key alone.
@@ -126,40 +225,69 @@ export function update(
   key: Uint8Array,
   value: Uint8Array,
   proof: Proof,
+  hash: Hasher = hasher,
 ): Uint8Array {
-  verify(expected, key, proof)
-  const leaf = leafOf(key, value)
-  const { leaf: there, siblings } = proof
-  const bottom =
-    there === undefined || equals(there.key, key)
-      ? leaf
-      : fork(leafOf(there.key, there.value), leaf, siblings.length)
-  return climb(key, siblings, bottom.hash)
+  checkEntry({ key, value })
+  return root(set(open(expected, key, proof, hash), key, value, hash))
 }
 
-function climb(key: Uint8Array, siblings: readonly Uint8Array[], bottom: Uint8Array): Uint8Array {
-  let hash = bottom
-  for (let depth = siblings.length - 1; depth >= 0; depth--) {
-    const sibling = siblings[depth] ?? empty
-    hash = bit(key, depth) === 0 ? branchHash(hash, sibling) : branchHash(sibling, hash)
-  }
-  return hash
+/** The part of the tree under `expected` that `proof` shows: the way to `key`, all else pruned. */
+function open(expected: Uint8Array, key: Uint8Array, proof: Proof, hash: Hasher): Tree {
+  const { siblings, leaf } = proof
+  if (key.length !== 32 || siblings.length > depthMax)
+    throw new TreeError('a key has 32 bytes, and its proof at most 256 siblings')
+  if (leaf !== undefined) checkLeaf(leaf, key, siblings.length)
+  const tree = build((builder) => {
+    let at: Tree = leaf && builder.leaf(leaf)
+    for (let depth = siblings.length - 1; depth >= 0; depth--) {
+      const sibling = pruned(siblings[depth])
+      at =
+        bit(key, depth) === 0
+          ? builder.branch(depth, at, sibling)
+          : builder.branch(depth, sibling, at)
+    }
+    return at
+  }, hash)
+  checkRoot(tree, expected)
+  return tree
 }
 
-/** A proof is canonical: short enough, hashes of 32 bytes, and its leaf on the key's own path. */
-function checkShape(key: Uint8Array, { siblings, leaf }: Proof): void {
-  if (
-    key.length !== 32 ||
-    siblings.length > depthMax ||
-    siblings.some((hash) => hash.length !== 32)
-  )
-    throw new TreeError('a proof has at most 256 siblings of 32 bytes')
-  if (leaf === undefined) return
-  if (leaf.key.length !== 32 || leaf.value.length !== 32)
-    throw new TreeError('a leaf has a key and a value of 32 bytes')
-  for (let depth = 0; depth < siblings.length; depth++)
-    if (bit(leaf.key, depth) !== bit(key, depth))
+/** @throws TreeError when `hash` is none */
+export function pruned(hash: Uint8Array | undefined): Pruned {
+  if (hash?.length !== hashSize) throw new TreeError('a sibling is a hash of 32 bytes')
+  return { hash }
+}
+
+/** @throws TreeError unless the leaf lies on the way to `key`, at `depth` */
+export function checkLeaf(leaf: Entry, key: Uint8Array, depth: number): void {
+  checkEntry(leaf)
+  for (let above = 0; above < depth; above++)
+    if (bit(leaf.key, above) !== bit(key, above))
       throw new TreeError('the leaf of the proof does not lie on the path to the key')
+}
+
+/** @throws TreeError */
+export function checkEntry({ key, value }: Entry): void {
+  if (key.length !== 32 || value.length !== 32)
+    throw new TreeError('a leaf has a key and a value of 32 bytes')
+}
+
+/** @throws TreeError */
+export function checkRoot(tree: Tree, expected: Uint8Array): void {
+  if (!equals(root(tree), expected))
+    throw new TreeError('the proof does not lead to the root it was given for')
+}
+
+const bit = (key: Uint8Array, depth: number): 0 | 1 =>
+  ((key[depth >> 3] ?? 0) & (128 >> (depth & 7))) === 0 ? 0 : 1
+
+/** Sign of a - b, two keys. */
+function compare(a: Uint8Array, b: Uint8Array): number {
+  for (let at = 0; at < a.length; at++) {
+    const difference = (a[at] ?? 0) - (b[at] ?? 0)
+    if (difference !== 0) return difference
+  }
+  return 0
 }
 
 /** A proof that proves nothing. */

@@ -173,11 +173,12 @@ export class Book {
 
   /**
    * Brings a change of a channel about: proposes what `updates` makes of it, again after a collision, until
-   * a complete state carries it. Changes of one channel wait for one another. @throws what refused it
+   * a complete state carries it, or `updates` says by undefined that none is needed any more. Changes of one
+   * channel wait for one another. @throws what refused it
    */
   change(
     id: Hex,
-    updates: (channel: Channel.Channel) => readonly Update[],
+    updates: (channel: Channel.Channel) => readonly Update[] | undefined,
     signal?: AbortSignal,
   ): Promise<Channel.Channel> {
     const entry = this.#entry(id)
@@ -188,15 +189,16 @@ export class Book {
 
   async #change(
     entry: Entry,
-    updates: (channel: Channel.Channel) => readonly Update[],
+    updates: (channel: Channel.Channel) => readonly Update[] | undefined,
     signal: AbortSignal | undefined,
   ): Promise<Channel.Channel> {
     for (;;) {
       await entry.changed.until(() => entry.channel.proposal === undefined, signal)
       const before = entry.channel.complete?.version ?? 0n
       entry.fate = undefined
-      const input = { type: 'propose', updates: updates(entry.channel) } as const
-      const refused = await this.#turn(entry, input)
+      const wanted = updates(entry.channel)
+      if (wanted === undefined) return entry.channel
+      const refused = await this.#turn(entry, { type: 'propose', updates: wanted })
       if (refused !== undefined && refused.code !== 'BUSY') throw refused
       if (refused !== undefined) continue
       const decided = (): boolean => (entry.channel.complete?.version ?? 0n) > before
@@ -234,6 +236,7 @@ export class Book {
     const after = known === undefined ? 0 : Wire.decode(Records.sequence, known)
     const events = ledger.events({ after, signal: this.#ended })
     void this.#poll()
+    for (const entry of this.#entries.values()) void this.#submit(entry)
     for (const channel of this.all()) if (isOpen(channel)) await this.#look(channel.id)
     for await (const event of events) {
       if (!this.#entries.has(event.channelId)) continue

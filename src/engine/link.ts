@@ -71,11 +71,7 @@ export class Link {
   /** Waits until `condition`, or throws what ended the link. */
   async until(condition: () => boolean, signal?: AbortSignal): Promise<void> {
     await this.changed.until(() => condition() || !this.isOpen, signal)
-    if (!this.isOpen)
-      throw (
-        this.failure ??
-        new LinkError('CONNECTION_LOST', 'The connection to the peer is gone; try again.')
-      )
+    if (!this.isOpen) throw this.failure ?? connectionLost
   }
 
   /** Reads a control substream that the peer opened; it may open one. */
@@ -111,6 +107,7 @@ export class Link {
     } catch (error) {
       if (this.connection.closed.aborted) return
       const problem = toProblem(error)
+      if (problem.code === 'STREAM_RESET') return this.#leave()
       stream.abort(new LinkError(problem.code, problem.message))
       this.send({
         type: 'problem',
@@ -123,8 +120,14 @@ export class Link {
 
   #fail(error: SluiceError): void {
     if (!this.isOpen) return
-    this.failure = error
+    this.#leave(error)
     this.#handlers.onProblem(this, error)
+  }
+
+  /** The link is of no more use; a peer that went is no problem of ours. */
+  #leave(error: SluiceError = connectionLost): void {
+    if (!this.isOpen) return
+    this.failure = error
     this.changed.notify()
     void this.connection.close().catch(() => undefined)
   }
@@ -187,5 +190,10 @@ export class LinkError extends SluiceError {
     this.name = 'LinkError'
   }
 }
+
+const connectionLost = new LinkError(
+  'CONNECTION_LOST',
+  'The connection to the peer is gone; try again.',
+)
 
 const duplicate = new LinkError('UNEXPECTED', 'This connection has such a substream already.')

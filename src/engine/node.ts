@@ -217,12 +217,13 @@ export class Node {
     const id = known?.id ?? (await this.#propose(link, deposit, options.asset ?? zeroAddress))
     const settled = (channel: Channel): boolean =>
       channel.phase !== 'opening' && channel.phase !== 'funding'
-    const channel = await this.#book.until(id, settled, signal)
+    const alive = whileOpen(link, signal)
+    const channel = await this.#book.until(id, settled, alive)
     if (channel.phase !== 'live')
       throw (
         this.#book.fate(id) ?? new NodeError('CHANNEL_DEAD', 'The channel was not funded in time.')
       )
-    return this.#reserve(channel, signal)
+    return this.#reserve(channel, alive)
   }
 
   async #propose(link: Link, deposit: bigint, asset: Address): Promise<Hex> {
@@ -253,15 +254,14 @@ export class Node {
   }
 
   /** Puts what is left of our balance on a lane, unless there is none or a lane has it already. */
-  async #reserve(channel: Channel, signal: AbortSignal | undefined): Promise<Channel> {
-    const free = balanceOf(channel)
-    const { payers } = this.#lanes.of(channel.id)
-    if (payers.length > 0 && free === 0n) return channel
+  async #reserve(channel: Channel, signal: AbortSignal): Promise<Channel> {
     const sessionKey = this.#ports.crypto.secp256k1.publicAddress(this.#ports.keys.session)
     const [payer, payee] = [channel.seat, 1 - channel.seat]
-    const open = (now: Channel): readonly Update[] => [
-      { type: 'lane-open', payer, payee, asset: 0, reserved: balanceOf(now), sessionKey },
-    ]
+    const open = (now: Channel): readonly Update[] | undefined => {
+      const reserved = balanceOf(now)
+      if (reserved === 0n && this.#lanes.of(now.id).payers.length > 0) return undefined
+      return [{ type: 'lane-open', payer, payee, asset: 0, reserved, sessionKey }]
+    }
     return this.#book.change(channel.id, open, signal)
   }
 
@@ -360,13 +360,13 @@ export class Node {
     if (channel === undefined)
       throw new NodeError('CHANNEL_UNKNOWN', `There is no channel ${id} here.`)
     if (channel.phase === 'live') {
-      await this.#linkTo(signerOf(channel), signal)
-      await this.#fold(channel, signal)
+      const link = await this.#linkTo(signerOf(channel), signal)
+      await this.#fold(channel, whileOpen(link, signal))
     }
     return this.#book.until(id, (now) => !isOpen(now), signal)
   }
 
-  async #fold(channel: Channel, signal: AbortSignal | undefined): Promise<void> {
+  async #fold(channel: Channel, signal: AbortSignal): Promise<void> {
     const { payers, payees } = this.#lanes.of(channel.id)
     if (payers.some((payer) => !payer.isIdle) || payees.some((payee) => payee.hasStreams))
       throw new NodeError(
@@ -374,16 +374,17 @@ export class Node {
         'Streams of this channel are running; drain them first.',
       )
     for (const payer of payers) await payer.settle(undefined, signal)
-    const updates = (now: Channel): readonly Update[] => [
-      ...(now.complete?.body.lanes ?? []).map(
+    const updates = (now: Channel): readonly Update[] | undefined => {
+      if (now.phase !== 'live') return undefined
+      const closed = (now.complete?.body.lanes ?? []).map(
         ({ id, folded }): Update => ({
           type: 'lane-close',
           lane: id,
           claim: Amount.larger(folded, this.#lanes.claim(now.id, id)),
         }),
-      ),
-      { type: 'final' },
-    ]
+      )
+      return [...closed, { type: 'final' }]
+    }
     await this.#book.change(channel.id, updates, signal)
   }
 
@@ -448,6 +449,10 @@ export class Node {
 }
 
 const addressKey = (signer: Address): string => `peer/${signer}`
+
+/** Aborts with the caller, and when the peer is gone: nothing it still owes an answer to can come. */
+const whileOpen = ({ connection }: Link, signal: AbortSignal | undefined): AbortSignal =>
+  signal === undefined ? connection.closed : AbortSignal.any([connection.closed, signal])
 
 /** Our balance in a channel's newest state. */
 const balanceOf = ({ complete, seat }: Channel): bigint =>

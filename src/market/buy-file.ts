@@ -4,15 +4,16 @@
  * same call goes on after any crash.
  */
 import { createHash, type Hash, randomBytes } from 'node:crypto'
-import { createReadStream } from 'node:fs'
+import { createReadStream, existsSync } from 'node:fs'
 import { type FileHandle, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { equals, type Hex, toHex } from '../core/bytes.js'
 import { SluiceError } from '../core/errors.js'
+import type { Quote } from '../core/quote.js'
 import type { Receipt } from '../core/receipt.js'
 import { checkBudget, type Node } from '../engine/node.js'
 import type { Purchase } from '../engine/purchase.js'
-import { checkPrice, FileError } from './sell-file.js'
+import { checkPrice, FileError, hashFile } from './sell-file.js'
 
 export type BuyFileOptions = {
   /** Name of the resource; the seller's only one where empty. */
@@ -28,8 +29,8 @@ export type BuyFileOptions = {
 }
 
 export type BoughtFile = {
-  readonly channelId: Hex
-  readonly purchase: Hex
+  /** The channel that paid; undefined where the file was there already, and nothing was bought. */
+  readonly channelId: Hex | undefined
   readonly bytes: bigint
   readonly owed: bigint
   readonly sha256: Uint8Array
@@ -43,6 +44,15 @@ type Note = {
   done?: { bytes: string; owed: string; sha256: string }
 }
 
+const partOf = (out: string): string => `${out}.part`
+const noteOf = (out: string): string => `${out}.sluice.json`
+
+/** Whether a purchase into `out` was begun and not forgotten yet: money may be in it. */
+export const hasBegun = (out: string): boolean => existsSync(noteOf(out))
+
+/** The purchase is settled: nothing of it has to be remembered. */
+export const forgetPurchase = (out: string): Promise<void> => rm(noteOf(out), { force: true })
+
 /**
  * Buys from the seller at `address` into `out`. Called again after a crash, it goes on with the same
  * channel at the byte where it stopped; called again when all is there, it returns at once.
@@ -54,34 +64,23 @@ export async function buyFile(
   options: BuyFileOptions,
 ): Promise<BoughtFile> {
   const { out, budget, resource = '', signal } = options
-  const noteFile = `${out}.sluice.json`
-  const found = await readNote(noteFile)
-  const note: Note = found ?? { purchase: toHex(randomBytes(32)) }
-  if (note.done !== undefined && note.channelId !== undefined) {
-    const { bytes, owed, sha256 } = note.done
-    const { purchase, channelId } = note
-    return {
-      channelId,
-      purchase,
-      bytes: BigInt(bytes),
-      owed: BigInt(owed),
-      sha256: Buffer.from(sha256, 'hex'),
-      receipt: undefined,
-    }
-  }
-  if (await exists(out))
-    throw new FileError('FILE_EXISTS', `${out} exists; move it away or choose another --out.`)
   const abortable = signal === undefined ? {} : { signal }
+  const found = await readNote(out)
+  const note: Note = found ?? { purchase: toHex(randomBytes(32)) }
+  if (note.done !== undefined) return finish(out, note, note.done)
   if (found === undefined) {
     const quote = await node.quote(address, resource, abortable)
     checkPrice(quote.price)
+    const present = await findFile(out, quote, signal)
+    if (present !== undefined) return present
     checkBudget(quote, budget)
-    await writeNote(noteFile, note)
+    await writeNote(out, note)
   }
+  await checkChannel(node, out, note)
   if (note.channelId === undefined || node.channel(note.channelId)?.phase !== 'live') {
     const channel = await node.open(address, { deposit: budget, ...abortable })
     note.channelId = channel.id
-    await writeNote(noteFile, note)
+    await writeNote(out, note)
   }
   const purchase = await node.consume(address, resource, {
     budget,
@@ -90,28 +89,81 @@ export async function buyFile(
     ...abortable,
   })
   options.onStart?.(purchase)
-  const sha256 = await download(purchase, `${out}.part`, options)
+  const sha256 = await download(purchase, partOf(out), options)
   const receipt = await purchase.receipt
-  if (purchase.quote.sha256 !== undefined && !equals(purchase.quote.sha256, sha256))
+  const { quote, channelId } = purchase
+  if (receipt.offset !== quote.size)
+    throw new FileError(
+      'SELLER_STOPPED',
+      `The seller stopped at byte ${receipt.offset} of ${quote.size} (${receipt.reason}). What came is ` +
+        'paid and kept; run this again once the seller is back.',
+    )
+  if (quote.sha256 !== undefined && !equals(quote.sha256, sha256))
     throw new FileError(
       'FILE_DAMAGED',
-      `The seller delivered other bytes than it promised; they are in ${out}.part, and were paid.`,
+      `The seller delivered other bytes than it promised; they are in ${partOf(out)}, and were paid.`,
     )
-  await rename(`${out}.part`, out)
-  note.done = {
+  const done = {
     bytes: String(receipt.offset),
     owed: String(receipt.owed),
     sha256: Buffer.from(sha256).toString('hex'),
   }
-  await writeNote(noteFile, note)
-  const { channelId } = purchase
-  const { offset: bytes, owed } = receipt
-  return { channelId, purchase: note.purchase, bytes, owed, sha256, receipt }
+  await writeNote(out, { ...note, channelId, done })
+  return { ...(await finish(out, { ...note, channelId }, done)), receipt }
 }
 
-/** The purchase is settled: nothing of it has to be remembered. */
-export const forgetPurchase = (out: string): Promise<void> =>
-  rm(`${out}.sluice.json`, { force: true })
+/** All is bought: the file gets its name, unless it has it. */
+async function finish(
+  out: string,
+  { channelId }: Note,
+  { bytes, owed, sha256 }: NonNullable<Note['done']>,
+): Promise<BoughtFile> {
+  if (existsSync(partOf(out))) await replace(partOf(out), out)
+  return {
+    channelId,
+    bytes: BigInt(bytes),
+    owed: BigInt(owed),
+    sha256: Buffer.from(sha256, 'hex'),
+    receipt: undefined,
+  }
+}
+
+/**
+ * The file that is to be bought, where it lies at `out` already. Any other one is in the way.
+ * @throws FileError `FILE_EXISTS`
+ */
+async function findFile(
+  out: string,
+  { size, sha256 }: Quote,
+  signal: AbortSignal | undefined,
+): Promise<BoughtFile | undefined> {
+  if (existsSync(out) && sha256 !== undefined && size !== undefined) {
+    const info = await stat(out, { bigint: true })
+    const isSame =
+      info.isFile() && info.size === size && equals(sha256, await hashFile(out, undefined, signal))
+    if (isSame) return { channelId: undefined, bytes: size, owed: 0n, sha256, receipt: undefined }
+  }
+  for (const path of [out, partOf(out)])
+    if (existsSync(path))
+      throw new FileError('FILE_EXISTS', `${path} exists; move it away or choose another --out.`)
+  return undefined
+}
+
+/**
+ * What a closed channel paid for stays paid; another one would pay for it again from the first byte.
+ * @throws FileError `CHANNEL_CLOSED`
+ */
+async function checkChannel(node: Node, out: string, { channelId }: Note): Promise<void> {
+  const phase = channelId && node.channel(channelId)?.phase
+  if (phase !== 'closing' && phase !== 'closed') return
+  const { size } = existsSync(partOf(out)) ? await stat(partOf(out)) : { size: 0 }
+  if (size === 0) return
+  throw new FileError(
+    'CHANNEL_CLOSED',
+    `The channel that paid for the first ${size} bytes of ${out} is closed, so they cannot be counted ` +
+      `any more. To buy the file anew, from its start, delete ${partOf(out)} and ${noteOf(out)}.`,
+  )
+}
 
 /** Writes what arrives; returns the SHA-256 of the whole file. */
 async function download(
@@ -129,7 +181,7 @@ async function download(
     })
     for await (const data of purchase) {
       const at = Number(purchase.position) - data.length
-      await file.write(data, 0, data.length, at)
+      await writeAll(file, data, at)
       hash.update(data)
       sync.request(purchase.position)
     }
@@ -144,9 +196,17 @@ async function download(
   }
 }
 
+/** A disk that is nearly full takes less than it is given, and says so in the result alone. */
+async function writeAll(file: FileHandle, data: Uint8Array, position: number): Promise<void> {
+  for (let at = 0; at < data.length; ) {
+    const { bytesWritten } = await file.write(data, at, data.length - at, position + at)
+    at += bytesWritten
+  }
+}
+
 async function openPart(path: string): Promise<FileHandle> {
   try {
-    return await open(path, (await exists(path)) ? 'r+' : 'w+', 0o644)
+    return await open(path, existsSync(path) ? 'r+' : 'w+', 0o644)
   } catch (cause) {
     throw new FileError('FILE_UNWRITABLE', `${path} cannot be written; choose another --out.`, {
       cause,
@@ -200,43 +260,43 @@ function syncing(file: FileHandle, onDurable: (offset: bigint) => void) {
   }
 }
 
-const exists = (path: string): Promise<boolean> =>
-  stat(path).then(
-    () => true,
-    () => false,
-  )
-
-async function readNote(path: string): Promise<Note | undefined> {
-  let text: string
+async function readNote(out: string): Promise<Note | undefined> {
+  const path = noteOf(out)
+  if (!existsSync(path)) return undefined
   try {
-    text = await readFile(path, 'utf8')
-  } catch {
-    return undefined
-  }
-  try {
-    const note = JSON.parse(text)
+    const note = JSON.parse(await readFile(path, 'utf8'))
     if (/^0x[0-9a-f]{64}$/.test(note?.purchase)) return note
-  } catch {}
-  throw new FileError('FILE_DAMAGED', `${path} is damaged; delete it to buy the file anew.`)
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw diskError(cause, path)
+  }
+  throw new FileError(
+    'FILE_DAMAGED',
+    `${path} is damaged; delete it and ${partOf(out)} to buy the file anew.`,
+  )
 }
 
 /** Replaced whole and synced, so that a crash leaves the old note or the new one. */
-async function writeNote(path: string, note: Note): Promise<void> {
-  const draft = `${path}.new`
+async function writeNote(out: string, note: Note): Promise<void> {
+  const path = noteOf(out)
   try {
-    const file = await open(draft, 'w', 0o600)
+    const file = await open(`${path}.new`, 'w', 0o600)
     try {
       await file.writeFile(`${JSON.stringify(note)}\n`)
       await file.sync()
     } finally {
       await file.close()
     }
-    await rename(draft, path)
-    const folder = await open(dirname(path), 'r')
-    await folder.sync().finally(() => folder.close())
+    await replace(`${path}.new`, path)
   } catch (cause) {
     throw diskError(cause, path)
   }
+}
+
+/** Renames `from` to `to`, durably. */
+async function replace(from: string, to: string): Promise<void> {
+  await rename(from, to)
+  const folder = await open(dirname(to), 'r')
+  await folder.sync().finally(() => folder.close())
 }
 
 function diskError(cause: unknown, path: string): unknown {
@@ -249,5 +309,6 @@ function diskError(cause: unknown, path: string): unknown {
       { cause },
     )
   if (code === undefined) return cause
-  return new FileError('FILE_UNWRITABLE', `${path} cannot be written (${code}).`, { cause })
+  const why = code === 'ENOENT' ? `there is no directory ${dirname(path)}` : code
+  return new FileError('FILE_UNWRITABLE', `${path} cannot be written: ${why}.`, { cause })
 }

@@ -72,7 +72,8 @@ export function checkPrice(price: Price): void {
   )
 }
 
-async function fingerprint(path: string): Promise<{ size: bigint; changed: bigint }> {
+/** What a file is known by while it is on offer. @throws FileError `FILE_UNREADABLE` */
+export async function fingerprint(path: string): Promise<{ size: bigint; changed: bigint }> {
   try {
     const file = await open(path, 'r')
     try {
@@ -116,7 +117,9 @@ export class FileError extends SluiceError {
       | 'FILE_CHANGED'
       | 'FILE_DAMAGED'
       | 'FILE_EXISTS'
+      | 'CHANNEL_CLOSED'
       | 'DISK_FULL'
+      | 'SELLER_STOPPED'
       | 'PRICE_UNFIT',
     message: string,
     options: { cause?: unknown } = {},

@@ -8,7 +8,8 @@ const seed = new Uint8Array(32).fill(9)
 const nodeAt = (nodes: Uint8Array, index: number) => nodes.slice(32 * index, 32 * index + 32)
 
 it('the lane tweak is the first half of a BIP-340 tagged hash of channel and lane', () => {
-  const sha256 = (...parts: Uint8Array[]) => createHash('sha256').update(Buffer.concat(parts)).digest()
+  const sha256 = (...parts: Uint8Array[]) =>
+    createHash('sha256').update(Buffer.concat(parts)).digest()
   const tag = sha256(Buffer.from('sluice/1/lane'))
   const channelId = `0x${'c4'.repeat(32)}` as const
   const lane = Buffer.from('0000000000000102', 'hex')

@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
+import type { Message } from '../../src/core/message.js'
 import * as World from './support/channel-world.js'
+import * as Liar from './support/liar.js'
 
 const side = fc.constantFrom<World.Side>(0, 1)
 const at = fc.nat(7)
@@ -102,6 +104,29 @@ it.each([
       expectSettled(world)
       expectProgress(world)
     }),
+  )
+})
+
+it('against a peer that lies, we sign no version twice, no other state, and no claim but ours', () => {
+  const ours = fc.oneof(propose, pay)
+  const lie = Liar.lie(wish)
+  fc.assert(
+    fc.property(
+      fc.array(fc.oneof(ours, lie, lie), { maxLength: 60, size: 'max' }),
+      side,
+      (all, us) => {
+        const world = play([], true)
+        const told: Message[] = []
+        for (const each of all) {
+          if (!Liar.isLie(each)) World.act(world, { ...each, side: us })
+          else
+            for (const message of Liar.tell(world, us, each, told)) {
+              told.push(message)
+              World.input(world, us, { type: 'message', message })
+            }
+        }
+      },
+    ),
   )
 })
 

@@ -79,6 +79,12 @@ describe('the credit window', () => {
   })
 })
 
+it('what rounding up has paid for is granted, though nothing else can be', () => {
+  const meter = Meter.acknowledge(Meter.grant(open(Meter.empty), a, 1n), a, 1n)
+  expect(granted(grantAll(meter, 1n, { capacity: 1n }))).toBe(10n)
+  expect(granted(grantAll(meter, 0n, { capacity: 0n }))).toBe(10n)
+})
+
 describe('what is owed', () => {
   it('is rounded up once a purchase', () => {
     let meter = open(open(Meter.empty, a), b)

@@ -19,6 +19,15 @@ const writes = fc.array(write, { maxLength: 24 })
 const treeOf = (entries: readonly Entry[]): Tree.Tree =>
   entries.reduce<Tree.Tree>((tree, [key, value]) => Tree.set(tree, key, value), undefined)
 
+const changesOf = (entries: readonly Entry[]): Tree.Entry[] =>
+  entries.map(([key, value]) => ({ key, value }))
+
+/** Of every node, from the root down, left before right. */
+const hashesOf = (tree: Tree.Tree): string[] => [
+  toHex(Tree.root(tree)),
+  ...(tree && 'left' in tree ? [...hashesOf(tree.left), ...hashesOf(tree.right)] : []),
+]
+
 /** The last value written to each key. */
 const contentOf = (entries: readonly Entry[]): Entry[] => [
   ...new Map(entries.map((entry) => [toHex(entry[0]), entry])).values(),
@@ -68,6 +77,64 @@ it('what was written last is read, and deleted is absent', () => {
       expect(Tree.get(tree, other)).toEqual(isZero(there) ? undefined : there)
     }),
   )
+})
+
+describe('many changes at once', () => {
+  it('give the tree that they give one by one, and leave the old one as it was', () => {
+    fc.assert(
+      fc.property(writes, writes, (before, changes) => {
+        const old = treeOf(before)
+        const hashes = hashesOf(old)
+        const oneByOne = changes.reduce((tree, [key, value]) => Tree.set(tree, key, value), old)
+        expect(hashesOf(Tree.setAll(old, changesOf(changes)))).toEqual(hashesOf(oneByOne))
+        expect(hashesOf(old)).toEqual(hashes)
+        expect(Tree.root(oneByOne)).toEqual(treeRoot(contentOf([...before, ...changes])))
+      }),
+    )
+  })
+
+  it('share with the old tree what they do not touch', () => {
+    const [a, b] = [filler('a').fill(0, 0, 1), filler('b').fill(255, 0, 1)]
+    const tree = treeOf([
+      [a, filler('1')],
+      [b, filler('2')],
+    ])
+    const changed = Tree.setAll(tree, [{ key: a, value: filler('3') }])
+    if (tree === undefined || !('left' in tree)) throw new Error('two keys make a branch')
+    if (changed === undefined || !('left' in changed)) throw new Error('two keys make a branch')
+    expect(changed.right).toBe(tree.right)
+    expect(Tree.setAll(tree, [])).toBe(tree)
+  })
+
+  it('are hashed in one call a level, whatever their number', () => {
+    const batches: string[] = []
+    const counting: Tree.Hasher = {
+      leaves: (contents) => {
+        batches.push(`${contents.length / 64} leaves`)
+        return Tree.hasher.leaves(contents)
+      },
+      nodes: (contents) => {
+        batches.push(`${contents.length / 64} nodes`)
+        return Tree.hasher.nodes(contents)
+      },
+    }
+    const changes = Array.from({ length: 256 }, (_, i) => ({
+      key: filler(`k${i}`).fill(i, 0, 1),
+      value: filler(`v${i}`),
+    }))
+    Tree.setAll(undefined, changes, counting)
+    const levels = [128, 64, 32, 16, 8, 4, 2, 1]
+    expect(batches).toEqual(['256 leaves', ...levels.map((count) => `${count} nodes`)])
+  })
+
+  it('need keys and values of 32 bytes, and a hasher that gives a hash for each', () => {
+    const bug = expect.objectContaining({ code: 'INVARIANT' })
+    const change = { key: filler('a'), value: filler('1') }
+    expect(() => Tree.setAll(undefined, [{ ...change, key: zeroes(31) }])).toThrow(bug)
+    expect(() => Tree.setAll(undefined, [{ ...change, value: zeroes(33) }])).toThrow(bug)
+    const short: Tree.Hasher = { ...Tree.hasher, leaves: () => zeroes(31) }
+    expect(() => Tree.setAll(undefined, [change], short)).toThrow(bug)
+  })
 })
 
 describe('a proof', () => {
@@ -168,5 +235,6 @@ describe('an update from a proof alone', () => {
     const tree = treeOf([[filler('a'), filler('1')]])
     const proof = Tree.prove(tree, filler('a'))
     expect(() => Tree.update(zeroes(), filler('a'), filler('2'), proof)).toThrow(badProof)
+    expect(() => Tree.update(Tree.root(tree), filler('a'), zeroes(31), proof)).toThrow(badProof)
   })
 })

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import * as Voucher from '../../src/core/voucher.js'
+import { join } from '../vectors/reference.js'
 import * as Arbitrary from './support/arbitraries.js'
 import * as Payer from './support/payer.js'
 
@@ -61,6 +62,12 @@ describe('its bytes', () => {
         expect(Voucher.decode(bytes)).toEqual(signed)
       }),
     )
+  })
+
+  it('are neither more nor less than that', () => {
+    const bytes = Voucher.encode({ voucher, signature: new Uint8Array(65) })
+    for (const other of [bytes.slice(1), bytes.slice(0, -1), join(bytes, Uint8Array.of(0))])
+      expect(() => Voucher.decode(other)).toThrow(badVoucher)
   })
 
   it('are no view of what they were read from', () => {

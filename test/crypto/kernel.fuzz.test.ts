@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import '../support/fuzz.js'
+import { toHex } from '../../src/core/bytes.js'
 import * as Chain from '../../src/core/chain.js'
 import * as Kernel from '../../src/crypto/kernel.js'
 import * as Arbitrary from './arbitrary.js'
@@ -22,7 +23,7 @@ describe.each(engines)('$name agrees with node:crypto', ({ engine }) => {
     fc.assert(
       fc.property(...chain, (position, length, seed) => {
         const ours = engine.generate(position, length, seed)
-        expect(ours).toEqual(Oracle.generate(position, length, seed))
+        expect(toHex(ours)).toBe(toHex(Oracle.generate(position, length, seed)))
       }),
     )
   })
@@ -45,7 +46,7 @@ describe.each(engines)('$name agrees with node:crypto', ({ engine }) => {
 describe.each(Oracle.builds)('%s writes its result and nothing else', async (build) => {
   const kernel = await Kernel.instantiate(Oracle.wasmOf(build))
   const base = kernel.heapBase()
-  const page = 65_536
+  const end = kernel.memory.buffer.byteLength
 
   /** Runs `call` on memory full of junk, and expects `result` at `target` and all else as it was. */
   function expectOnly(
@@ -63,14 +64,12 @@ describe.each(Oracle.builds)('%s writes its result and nothing else', async (bui
     expect(Buffer.compare(memory, expected)).toBe(0)
   }
 
-  /** Three places that do not overlap, at any alignment; the third ends at most at the memory's end. */
+  /** Three places that do not overlap, at any alignment; the third may end where memory does. */
   const places = (size: number) =>
-    fc
-      .tuple(fc.nat(15), fc.nat(15), fc.nat(15), fc.boolean())
-      .map(([a, b, c, last]) => {
-        const [position, source] = [base + a, base + 64 + b]
-        return { position, source, target: last ? 2 * page - size : base + 128 + c }
-      })
+    fc.tuple(fc.nat(15), fc.nat(15), fc.nat(15), fc.boolean()).map(([a, b, c, last]) => {
+      const [position, source] = [base + a, base + 64 + b]
+      return { position, source, target: last ? end - size : base + 128 + c }
+    })
 
   it('for whole chains at any alignment', () => {
     const length = Arbitrary.index({ min: 1 })

@@ -9,6 +9,14 @@ export const builds = ['kernel.wasm', 'kernel.debug.wasm'] as const
 export const wasmOf = (build: (typeof builds)[number]): Uint8Array =>
   new Uint8Array(readFileSync(new URL(`../../build/${build}`, import.meta.url)))
 
+declare const WebAssembly: {
+  Module: { new (wasm: Uint8Array): object; imports(module: object): readonly object[] }
+}
+
+/** What a WebAssembly module asks of its host. */
+export const importsOf = (wasm: Uint8Array): readonly object[] =>
+  WebAssembly.Module.imports(new WebAssembly.Module(wasm))
+
 /** Lane tweak, epoch and digit, laid out by Node's own writers. */
 export function prefix({ tweak, epoch, digit }: ChainPosition): Buffer {
   const bytes = Buffer.alloc(21)

@@ -50,7 +50,7 @@ async function post(
     signal.throwIfAborted()
     throw new LedgerError(
       'LEDGER_UNREACHABLE',
-      `The ledger at ${url} does not answer. Your money is safe; start it with "sluice ledger" and this goes on.`,
+      `The ledger at ${url} does not answer; start it with "sluice ledger".`,
       { cause },
     )
   } finally {

@@ -141,7 +141,8 @@ function pick(world: World, side: Side, at: number, remove: boolean): Message | 
   return remove ? queue.splice(index, 1)[0] : queue[index]
 }
 
-function updatesOf(world: World, side: Side, wish: Wish): readonly Update[] {
+/** What a wish comes to: lanes are those there are, claims what `side` holds or promised. */
+export function updatesOf(world: World, side: Side, wish: Wish): readonly Update[] {
   const lanes = world.channels[side]?.complete?.body.lanes ?? []
   const lane = lanes[wish.lane % Math.max(1, lanes.length)]
   const amount = BigInt(wish.amount)

@@ -1,0 +1,16 @@
+/**
+ * One thread of the verification pool. It answers in the memory it is given, and must never keep it.
+ */
+import * as Batch from './batch.js'
+import { loadEngine } from './load.js'
+
+export type Part = { readonly batch: Batch.Batch; readonly range: Batch.Range }
+
+// Once a thread. Not awaited up here: Piscina tries `require` first, which refuses such a module.
+const loading = loadEngine()
+
+/** The task that Piscina runs here. */
+export default async ({ batch, range }: Part): Promise<void> => {
+  const { secp256k1 } = await loading
+  Batch.judge(secp256k1, batch, range)
+}

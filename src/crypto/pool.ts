@@ -1,0 +1,193 @@
+/**
+ * Verifies signatures in batches on threads of their own, so that a node's one thread is left to its
+ * streams. A thread that dies must never lose a verdict, nor may silence ever pass for one.
+ */
+import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { Piscina } from 'piscina'
+import type { Address } from '../core/bytes.js'
+import { SluiceError } from '../core/errors.js'
+import * as Batch from './batch.js'
+import type { Secp256k1Engine } from './engine.js'
+import type { Part } from './pool-worker.js'
+
+/** Fewer signatures than this are verified at once, here: a round trip to a thread costs about two. */
+const pooledMin = 16
+/** A part any smaller is not worth its round trip. */
+const partMin = 8
+/** A thread takes its core, and some 15 MB; streams want cores too. */
+const threadsMaxDefault = 8
+/** Most signatures of one batch. */
+const signaturesMax = 4096
+/** Most batches under way; with the largest of them, 8 MB. */
+const batchesMaxDefault = 16
+/** After these a part is verified here: what kills threads must not stop a node. */
+const attemptsMax = 2
+
+export type Verifier = {
+  /** Whether another batch would be taken now; false means: await `drained` first. */
+  ready(): boolean
+  /** @throws VerifierError `VERIFIER_CLOSED`; the signal's reason */
+  drained(signal?: AbortSignal): Promise<void>
+  /**
+   * Who signed each, in the order given; undefined where the signature is refused.
+   * @throws VerifierError `VERIFIER_BUSY`, `VERIFIER_CLOSED`, `BATCH_TOO_LARGE`; the signal's reason
+   */
+  recoverAll(
+    signed: readonly Batch.Signed[],
+    signal?: AbortSignal,
+  ): Promise<readonly (Address | undefined)[]>
+  /** Takes nothing new, finishes what was taken, and ends the threads. May be repeated. */
+  close(): Promise<void>
+}
+
+/**
+ * A verifier of at most `threads` threads. They start with the first batch that is worth it, sleep
+ * between batches without a timer, and keep no process alive.
+ */
+export function createVerifier(options: {
+  /** For batches too small for a thread, and where threads fail. */
+  readonly secp256k1: Secp256k1Engine
+  readonly threads?: number
+  readonly batchesMax?: number
+}): Verifier {
+  const { secp256k1, batchesMax = batchesMaxDefault } = options
+  const threads = options.threads ?? Math.min(availableParallelism(), threadsMaxDefault)
+  const underWay = new Set<Promise<void>>()
+  let pool: Piscina | undefined
+  let closing: Promise<void> | undefined
+
+  /** One that lost a thread is replaced whole: Piscina forgets tasks that wait for a thread to start. */
+  function running(): Piscina {
+    if (pool !== undefined) return pool
+    const started = startPool(threads)
+    started.once('workerDestroy', () => {
+      if (pool !== started) return
+      pool = undefined
+      // Not within the event: Piscina would wait for the end of the thread that has ended.
+      queueMicrotask(() => void started.destroy())
+    })
+    pool = started
+    return started
+  }
+
+  async function judge(part: Part): Promise<void> {
+    for (let attempt = 0; attempt < attemptsMax; attempt++) {
+      if (Batch.isStopped(part.batch)) return
+      try {
+        return await running().run(part)
+      } catch {
+        // Its thread died, or met a bug of ours, which shows itself below.
+      }
+    }
+    Batch.judge(secp256k1, part.batch, part.range)
+  }
+
+  async function judgeAll(batch: Batch.Batch, count: number, signal?: AbortSignal): Promise<void> {
+    const parts = split(count, threads).map((range) => judge({ batch, range }))
+    const ended = Promise.allSettled(parts).then(() => {
+      underWay.delete(ended)
+    })
+    underWay.add(ended)
+    try {
+      await unlessAborted(Promise.all(parts), signal)
+    } catch (error) {
+      Batch.stop(batch)
+      throw error
+    }
+    await ended
+  }
+
+  const ready = (): boolean => closing === undefined && underWay.size < batchesMax
+
+  return {
+    ready,
+
+    async drained(signal) {
+      while (!ready()) {
+        if (closing !== undefined) throw new VerifierError('VERIFIER_CLOSED')
+        await unlessAborted(Promise.race(underWay), signal)
+      }
+    },
+
+    async recoverAll(signed, signal) {
+      signal?.throwIfAborted()
+      if (closing !== undefined) throw new VerifierError('VERIFIER_CLOSED')
+      if (signed.length > signaturesMax) throw new VerifierError('BATCH_TOO_LARGE')
+      if (signed.length < pooledMin) return signed.map((one) => Batch.recover(secp256k1, one))
+      if (!ready()) throw new VerifierError('VERIFIER_BUSY')
+      const batch = Batch.from(signed)
+      await judgeAll(batch, signed.length, signal)
+      return Batch.answers(batch)
+    },
+
+    close() {
+      closing ??= Promise.all(underWay).then(() => {
+        const last = pool
+        pool = undefined
+        return last?.destroy()
+      })
+      return closing
+    },
+  }
+}
+
+/** From sources, in tests and benches, a thread needs tsx; built, it is plain JavaScript. */
+const fromSource = import.meta.url.endsWith('.ts')
+const worker = new URL(fromSource ? './pool-worker.ts' : './pool-worker.js', import.meta.url)
+
+/** All threads at once, and never fewer: so each task has its thread, and fails when that dies. */
+function startPool(threads: number): Piscina {
+  const pool = new Piscina({
+    filename: fileURLToPath(worker),
+    minThreads: threads,
+    maxThreads: threads,
+    recordTiming: false,
+    ...(fromSource && { execArgv: ['--import', 'tsx'] }),
+  })
+  // The death of a thread without work. `workerDestroy` says the same; unheard, this ends the process.
+  pool.on('error', () => undefined)
+  return pool
+}
+
+/** `count` indices in ranges of one size, at most one a thread. */
+function split(count: number, threads: number): Batch.Range[] {
+  const size = Math.max(Math.ceil(count / threads), partMin)
+  const ranges: Batch.Range[] = []
+  for (let from = 0; from < count; from += size)
+    ranges.push({ from, to: Math.min(from + size, count) })
+  return ranges
+}
+
+/** What `promise` becomes, unless `signal` aborts first: then its reason is thrown. */
+async function unlessAborted<Value>(
+  promise: Promise<Value>,
+  signal: AbortSignal | undefined,
+): Promise<Value> {
+  if (signal === undefined) return promise
+  signal.throwIfAborted()
+  let abort = (): void => undefined
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason)
+  })
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    return await Promise.race([promise, aborted])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}
+
+const messages = {
+  VERIFIER_BUSY: 'The verifier has all the batches it can hold; await drained() before the next.',
+  VERIFIER_CLOSED: 'The verifier is closed; create a new one.',
+  BATCH_TOO_LARGE: `A batch holds at most ${signaturesMax} signatures; split it.`,
+} as const
+
+/** A batch that was not taken. Nothing of it was verified. */
+export class VerifierError extends SluiceError {
+  constructor(code: keyof typeof messages) {
+    super(code, messages[code])
+    this.name = 'VerifierError'
+  }
+}

@@ -1,0 +1,204 @@
+/**
+ * A world in one process: people with nodes on one memory network, one embedded ledger, and simulated disks
+ * that may fill up, stall, or lose what was not synced. A node that crashes never does anything again.
+ */
+import { setImmediate as turn, setTimeout as after } from 'node:timers/promises'
+import { zeroAddress } from '../../src/core/bytes.js'
+import type { SluiceError } from '../../src/core/errors.js'
+import type { Engine } from '../../src/crypto/engine.js'
+import { Node } from '../../src/engine/node.js'
+import type { Ledger, Network, Store } from '../../src/engine/ports.js'
+import type { EmbeddedLedger } from '../../src/ledger/embedded/client.js'
+import { type MemoryHub, memoryHub } from '../../src/net/memory.js'
+import { connectLedger, createLedger, type EmbeddedLayer, loadEngine } from '../../src/sluice.js'
+import { filler } from '../vectors/reference.js'
+import * as Disk from './disk.js'
+
+/** Secrets of a name, always the same. */
+export const keysOf = (name: string) => {
+  const key = (use: string): Uint8Array => filler(`${use} key of ${name}`)
+  return { peer: key('peer'), signing: key('signing'), session: key('session'), account: key('account') }
+}
+
+export type Keys = ReturnType<typeof keysOf>
+
+export type PersonOptions = {
+  /** What the account holds before anything happens; 0 unless told. */
+  readonly funds?: bigint
+  readonly exposureMax?: bigint
+  readonly disk?: Disk.Disk
+  /** Stands between the node and its disk. */
+  readonly store?: (disk: Store) => Store
+}
+
+/** Somebody with keys, a disk, an account and, unless it has crashed, a node that runs on them. */
+export type Person = {
+  readonly name: string
+  readonly keys: Keys
+  readonly disk: Disk.Disk
+  readonly ledger: EmbeddedLedger
+  readonly node: Node
+  /** Where the node is reached: the same after a restart. */
+  readonly address: string
+  /** What the node told its owner went wrong, since it started. */
+  readonly problems: SluiceError[]
+  /** The lights go out: what was not synced is lost, and nothing more leaves. */
+  crash(): Promise<void>
+  /** Starts a node on what the disk holds, or on another disk. */
+  start(disk?: Disk.Disk): Promise<Node>
+  balance(): Promise<bigint>
+}
+
+export type World = {
+  readonly hub: MemoryHub
+  readonly layer: EmbeddedLayer
+  readonly engine: Engine
+  readonly random: (size: number) => Uint8Array
+  person(name: string, options?: PersonOptions): Promise<Person>
+  close(): Promise<void>
+}
+
+export async function createWorld(seed = 'world'): Promise<World> {
+  const [layer, engine] = await Promise.all([createLedger(), loadEngine()])
+  const hub = memoryHub()
+  const random = randomOf(seed)
+  const people: Person[] = []
+  return {
+    hub,
+    layer,
+    engine,
+    random,
+    async person(name, options = {}) {
+      const person = await createPerson({ hub, layer, engine, random }, name, options)
+      people.push(person)
+      return person
+    },
+    async close() {
+      for (const person of people) await person.crash()
+      await layer.close()
+    },
+  }
+}
+
+type Ground = Pick<World, 'hub' | 'layer' | 'engine' | 'random'>
+
+let places = 0
+
+async function createPerson(
+  { hub, layer, engine, random }: Ground,
+  name: string,
+  { funds = 0n, exposureMax, disk: first = Disk.create(), store = (disk) => disk }: PersonOptions,
+): Promise<Person> {
+  const keys = keysOf(name)
+  const ledger = await connectLedger(layer, keys.account, engine)
+  const listen = [`/memory/${++places}`]
+  await fund(ledger, funds)
+  let disk = first
+  let running: { node: Node; network: Network; dead: AbortController } | undefined
+  let problems: SluiceError[] = []
+
+  const person: Person = {
+    name,
+    keys,
+    ledger,
+    get disk() {
+      return disk
+    },
+    get problems() {
+      return problems
+    },
+    get node() {
+      if (running === undefined) throw new Error(`${name} has no node that runs`)
+      return running.node
+    },
+    get address() {
+      return person.node.addresses[0] ?? ''
+    },
+    balance: () => ledger.balance(ledger.account, zeroAddress),
+    async crash() {
+      const dying = running
+      running = undefined
+      if (dying === undefined) return
+      disk.crash()
+      dying.dead.abort()
+      hub.cut(dying.network.peer)
+      await dying.network.close()
+    },
+    async start(other = disk) {
+      await person.crash()
+      disk = other
+      problems = []
+      const dead = new AbortController()
+      const network = await hub.createNetwork({ privateKey: keys.peer, listen })
+      const node = new Node({
+        network,
+        store: store(disk.open()),
+        ledger: mortal(ledger, dead.signal),
+        crypto: engine,
+        random,
+        sleep: async (ms, signal) => {
+          await after(ms, undefined, { signal: any(signal, dead.signal) }).catch(() => undefined)
+          if (dead.signal.aborted) await never
+        },
+        keys,
+        exposureMax,
+      })
+      node.events.on('problem', (error) => problems.push(error))
+      running = { node, network, dead }
+      await node.start()
+      return node
+    },
+  }
+  await person.start()
+  return person
+}
+
+const never = new Promise<never>(() => undefined)
+
+const any = (...signals: readonly (AbortSignal | undefined)[]): AbortSignal =>
+  AbortSignal.any(signals.filter((signal) => signal !== undefined))
+
+/** The ledger as a node sees it that may die: from then on no call of its goes through. */
+const mortal = (ledger: Ledger, dead: AbortSignal): Ledger =>
+  new Proxy(ledger, {
+    get(target, name, receiver) {
+      const member = Reflect.get(target, name, receiver)
+      if (name === 'events')
+        return (options: Parameters<Ledger['events']>[0]) =>
+          ledger.events({ ...options, signal: any(options.signal, dead) })
+      if (typeof member !== 'function') return member
+      return (...args: unknown[]) => (dead.aborted ? never : Reflect.apply(member, target, args))
+    },
+  })
+
+/** Brings an account up to `funds`; the faucet gives so much at once. */
+export async function fund(ledger: EmbeddedLedger, funds: bigint): Promise<void> {
+  for (let left = funds; left > 0n; left -= ledger.faucetMax)
+    await ledger.faucet(ledger.account, left < ledger.faucetMax ? left : ledger.faucetMax)
+}
+
+/** Unpredictable for a node, the same in every run. */
+function randomOf(seed: string): (size: number) => Uint8Array {
+  let count = 0
+  return (size) => {
+    const bytes = new Uint8Array(size)
+    for (let at = 0; at < size; at += 32) {
+      const block = filler(`${seed} ${++count}`)
+      bytes.set(block.subarray(0, Math.min(32, size - at)), at)
+    }
+    return bytes
+  }
+}
+
+/**
+ * Waits until nothing moves any more: `measure` stays the same for many turns of the event loop. Here nothing
+ * waits for a socket, a disk or a clock, so whoever has something to do does it within a few turns.
+ */
+export async function quiet(measure: () => unknown): Promise<void> {
+  for (let last = measure(), still = 0; still < 64; still++) {
+    await turn()
+    const now = measure()
+    if (now !== last) still = 0
+    last = now
+  }
+}

@@ -3,8 +3,11 @@
  * All above it is the host's; the kernel never allocates, and keeps nothing between calls.
  */
 
-/** A chain node: one SHA-256 digest. */
+/** A chain node, a tree hash: one SHA-256 digest. */
 export const NODE_SIZE: usize = 32
+
+/** What a leaf or an inner node of a tree hashes: two of them. */
+export const CONTENT_SIZE: usize = 64
 
 /**
  * Where a chain is: lane tweak (16) | epoch, u32 big-endian (4) | digit (1). A node's whole tweak is
@@ -12,12 +15,19 @@ export const NODE_SIZE: usize = 32
  */
 export const POSITION_SIZE: usize = 21
 
-/** The node at hand as eight words, in the machine's byte order. */
-export const NODE: usize = memory.data(<i32>NODE_SIZE)
+/** From one word of a message to its next: word i of four messages lie side by side. */
+export const WORD: usize = 16
 
-/** One message block as sixteen words, in the machine's byte order. */
-export const BLOCK_SIZE: usize = 64
-export const BLOCK: usize = memory.data(<i32>BLOCK_SIZE)
+/** Four nodes at hand, in words of the machine's byte order. */
+export const NODE_WORDS: usize = 8 * WORD
+export const NODE: usize = memory.data(<i32>NODE_WORDS, 16)
+
+/** Four message blocks, likewise, each with its schedule of 64 words. */
+export const BLOCK_WORDS: usize = 64 * WORD
+export const BLOCK: usize = memory.data(<i32>BLOCK_WORDS, 16)
+
+/** Where those nodes are: digit << 16 | index. */
+export const PLACE: usize = memory.data(<i32>WORD, 16)
 
 /** First byte of memory that the host may use. */
 export function heapBase(): usize {

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import pc from 'picocolors'
 import { toHex } from '../core/bytes.js'
 import * as Price from '../core/price.js'
-import { checkPrice, fingerprint, sellFile } from '../market/sell-file.js'
+import { checkPrice, fingerprint, prepareFile, sellFile } from '../market/sell-file.js'
 import { checkListen, createNode } from '../sluice.js'
 import { formatAmount, formatBytes, type Output, short } from './output.js'
 import { homeOf, interruptible, ledgerOf, patiently, report, type Shared } from './settings.js'
@@ -16,15 +16,17 @@ export async function sell(output: Output, file: string, options: SellOptions): 
   checkPrice(price)
   for (const address of options.listen) checkListen(address)
   const { size } = await fingerprint(file)
+  const hashing = output.progress('hashing', size)
+  const onHashed = (bytes: number): void => hashing.update(BigInt(bytes), formatBytes(bytes))
+  // Before the node listens: a buyer that comes back must find the file on offer.
+  const prepared = await prepareFile(file, { signal, onHashed })
+  hashing.done()
   const node = await patiently({ output, signal, options }, () =>
     createNode({ home: homeOf(options), ledger: ledgerOf(options), listen: options.listen }),
   )
   try {
     node.events.on('problem', report(output))
-    const hashing = output.progress('hashing', size)
-    const onHashed = (bytes: number): void => hashing.update(BigInt(bytes), formatBytes(bytes))
-    const offer = await sellFile(node, file, { price, signal, onHashed })
-    hashing.done()
+    const offer = await sellFile(node, prepared, { price, signal })
     const cost = Price.owed(price, offer.bytes)
     const [multiaddr] = node.addresses
     output.event(

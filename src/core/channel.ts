@@ -9,6 +9,7 @@
 import { type Address, equals, type Hex } from './bytes.js'
 import { assert, SluiceError, toProblem } from './errors.js'
 import * as Funding from './funding.js'
+import * as Lane from './lane.js'
 import type { Message } from './message.js'
 import * as Parameters from './parameters.js'
 import * as State from './state.js'
@@ -423,6 +424,18 @@ function live(channel: Channel): Complete {
 
 const inSeatOrder = ({ seat }: Channel, own: Uint8Array, theirs: Uint8Array): Uint8Array[] =>
   seat === 0 ? [own, theirs] : [theirs, own]
+
+/**
+ * What a lane can be counted on to pay, cumulative. Once a proposal closes it, ours or one that we signed,
+ * that is what it closes with: the peer alone decides when that state is complete.
+ */
+export function payable({ complete, proposal }: Channel, id: bigint): bigint {
+  const lane = complete?.body.lanes.find((each) => each.id === id)
+  if (lane === undefined) return 0n
+  for (const update of proposal?.updates ?? [])
+    if (update.type === 'lane-close' && update.lane === id) return update.claim
+  return Lane.capacity(lane)
+}
 
 /** The other one of two seats. */
 export const peerOf = (channel: Channel): number => 1 - channel.seat

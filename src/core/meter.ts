@@ -142,6 +142,8 @@ export function acknowledge(meter: Meter, id: Hex, offset: bigint): Meter {
 /** What bounds a grant besides the lane's own window. */
 export type Bounds = {
   readonly accepted: bigint
+  /** Price of the dearest quantum among the streams that share the lane: a cheap one must not starve. */
+  readonly quantumPrice?: bigint
   /** The lane can never pay more than this. */
   readonly capacity: bigint
   /** Exposure of the peer's other lanes, in the same asset. */
@@ -159,8 +161,9 @@ export function grantable(meter: Meter, id: Hex, bounds: Bounds, sharers: number
   if (purchase === undefined || purchase.finished) return 0n
   const { accepted, capacity, peerExposure, ownerAllows } = bounds
   const quantumPrice = cost(purchase, purchase.quantum)
-  let allowed = credit(quantumPrice, accepted)
-  allowed = Amount.min(allowed, window.peer * quantumPrice - peerExposure)
+  const dearest = Amount.larger(quantumPrice, bounds.quantumPrice ?? 0n)
+  let allowed = credit(dearest, accepted)
+  allowed = Amount.min(allowed, window.peer * dearest - peerExposure)
   if (ownerAllows !== undefined) allowed = Amount.min(allowed, ownerAllows)
   const ceiling = Amount.min(accepted + Amount.larger(0n, allowed), capacity)
   const free = Amount.larger(0n, ceiling - committed(meter))
@@ -178,6 +181,12 @@ export function isBeyond(meter: Meter, id: Hex, offset: bigint, capacity: bigint
   const others = owed(meter) - cost(purchase, purchase.acknowledged)
   return others + cost(purchase, offset) > capacity
 }
+
+/** The meter with `amount` more owed, for purchases that a lost disk took with it. */
+export const restore = (meter: Meter, amount: bigint): Meter => ({
+  ...meter,
+  forgotten: meter.forgotten + amount,
+})
 
 /** What must be paid before `id` can be finished: it and every finished purchase, to the unit. */
 export const due = (meter: Meter, id: Hex): bigint =>

@@ -29,6 +29,11 @@ export type Receipt = {
   readonly reason: Reason
 }
 
+/** With the payer's signature by the lane's session key, and the payee's by its seat's key. */
+export type Signed = Receipt & {
+  readonly signatures: { readonly payer: Uint8Array; readonly payee: Uint8Array }
+}
+
 const type = {
   name: 'Receipt',
   members: {

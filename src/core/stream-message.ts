@@ -20,6 +20,9 @@ export const dataHeadSize = 9
 /** Payload of one data frame, at most. */
 export const payloadMax = limits.streamBytesMax - dataHeadSize
 
+/** The largest offset that a stream can name. */
+export const offsetMax = 2n ** 64n - 1n
+
 export const price = Codec.record<Price>({
   amount: Codec.amount,
   per: Codec.amount,
@@ -42,12 +45,13 @@ export const message = Codec.union({
   ask: Codec.record({ resource: Codec.text(limits.resourceBytesMax) }),
   /** Provider: this; sign your opening for `nonce`. */
   quote: Codec.record({ quote, nonce: Codec.bytes(32) }),
-  /** Consumer: send it from `offset`, this lane pays. */
+  /** Consumer: send it from `offset`, and no further than `limit`, where the budget ends; this lane pays. */
   open: Codec.record({
     channelId: Codec.id,
     lane: Codec.uint64,
     purchase: Codec.id,
     offset: Codec.uint64,
+    limit: Codec.optional(Codec.uint64),
     signature,
   }),
   /** Consumer: stop; what is on its way will be paid. */

@@ -5,6 +5,7 @@
 import * as Chain from '../core/chain.js'
 import { assert } from '../core/errors.js'
 import { limits } from '../core/limits.js'
+import type * as Tree from '../core/tree.js'
 import type { ChainEngine } from './engine.js'
 import { wasmBase64 } from './kernel.generated.js'
 
@@ -15,13 +16,7 @@ export type Kernel = {
   readonly HAS_SIMD: { readonly value: number }
   heapBase(): number
   generate(position: number, source: number, length: number, target: number): void
-  pebbles(
-    position: number,
-    source: number,
-    length: number,
-    spacing: number,
-    target: number,
-  ): void
+  pebbles(position: number, source: number, length: number, spacing: number, target: number): void
   walk(position: number, index: number, source: number, steps: number, target: number): void
   walk4(positions: number, indices: number, source: number, steps: number, target: number): void
   leaves(source: number, count: number, target: number): void
@@ -72,7 +67,7 @@ export async function instantiate(kernel: Uint8Array | Build = preferred()): Pro
 }
 
 function preferred(): Build {
-  const forced = globalThis.process?.env['SLUICE_KERNEL']
+  const forced = globalThis.process?.env.SLUICE_KERNEL
   if (forced === 'scalar' || forced === 'simd') return forced
   return WebAssembly.validate(embedded('simd')) ? 'simd' : 'scalar'
 }
@@ -170,16 +165,8 @@ export function from(kernel: Kernel): ChainKernel {
 
 const positionSize = 21
 
-/** Tagged hashes of `count` contents, 64 bytes each, end to end: 32 bytes each, end to end. */
-export type TreeHasher = {
-  /** Of leaves: key ‖ value. */
-  readonly leaves: (contents: Uint8Array) => Uint8Array
-  /** Of branches: left ‖ right. */
-  readonly nodes: (contents: Uint8Array) => Uint8Array
-}
-
 /** The tree hasher of `kernel`. One caller at a time: every call uses the same memory. */
-export function treeHasher(kernel: Kernel): TreeHasher {
+export function treeHasher(kernel: Kernel): Tree.Hasher {
   const place = kernel.heapBase()
   const room = Math.floor((kernel.memory.buffer.byteLength - place) / contentSize) * contentSize
   assert(room > 0, 'the kernel has too little memory for a tree')

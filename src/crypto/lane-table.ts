@@ -149,7 +149,11 @@ const within = (value: number, low: number, high: number): boolean =>
 /** No more lanes fit the table. */
 export class LaneTableError extends SluiceError {
   constructor(options: { cause?: unknown } = {}) {
-    super('LANE_TABLE_FULL', 'No more lanes fit in memory: close some, or pay over another node.', options)
+    super(
+      'LANE_TABLE_FULL',
+      'No more lanes fit in memory: close some, or pay over another node.',
+      options,
+    )
     this.name = 'LaneTableError'
   }
 }

@@ -15,7 +15,7 @@ import type { Part } from './pool-worker.js'
 const pooledMin = 16
 /** A part any smaller is not worth its round trip. */
 const partMin = 8
-/** A thread takes its core, and some 15 MB; streams want cores too. */
+/** A thread takes its core, and some 20 MB; streams want cores too. */
 const threadsMaxDefault = 8
 /** Most signatures of one batch. */
 const signaturesMax = 4096

@@ -10,7 +10,7 @@ import type { Message } from '../core/message.js'
 import * as Parameters from '../core/parameters.js'
 import type { Update } from '../core/update.js'
 import { Notifier } from './notifier.js'
-import type { Ledger, Sleep, Store } from './ports.js'
+import type { Ledger, Sleep, Store, Write } from './ports.js'
 import * as Records from './records.js'
 import * as Wire from './wire.js'
 
@@ -22,6 +22,8 @@ export type BookPorts = {
   readonly context: Omit<Channel.Context, 'claim'>
   /** Claim held, or promised, on a lane. */
   readonly claim: (channelId: Hex, lane: bigint) => bigint
+  /** Further records that change with a channel, to lie in the same write. */
+  readonly also: (channel: Channel.Channel) => readonly Write[]
   /** Sends to a peer by its signing key; a peer that is away gets it after it is back. */
   readonly send: (signer: Address, message: Message) => void
   readonly onChanged: (channel: Channel.Channel) => void
@@ -43,13 +45,15 @@ type Entry = {
 
 /** Milliseconds between two tries of a ledger call that did not get through. */
 const ledgerRetryMs = 500
-/** Milliseconds between two looks at a channel that waits for its deposits. */
-const fundingPollMs = 5_000
+/** Milliseconds between two looks at a channel that waits for the layer. */
+const pollMs = 5_000
 
 export class Book {
   readonly #ports: BookPorts
   readonly #entries = new Map<Hex, Entry>()
   readonly #ended: AbortSignal
+  /** Channels are added one after another: the same offer twice must not become two entries. */
+  #adding: Promise<unknown> = Promise.resolve()
 
   constructor(ports: BookPorts, ended: AbortSignal) {
     this.#ports = ports
@@ -90,14 +94,21 @@ export class Book {
 
   /** Takes a peer's offer. An offer we took before is answered again. */
   async accept(offer: Message & { type: 'open' }, seat: number): Promise<Hex> {
-    const step = Channel.accept(this.#context(undefined), offer, seat)
-    const known = this.#entries.get(step.channel.id)
-    if (known === undefined) return this.#add(step)
-    this.#ports.send(signerOf(known.channel), Channel.sync(known.channel))
-    return known.channel.id
+    return this.#add(Channel.accept(this.#context(undefined), offer, seat))
   }
 
-  async #add({ channel, effects }: Channel.Step): Promise<Hex> {
+  #add(step: Channel.Step): Promise<Hex> {
+    const added = this.#adding.then(() => this.#addNow(step))
+    this.#adding = added.catch(() => undefined)
+    return added
+  }
+
+  async #addNow({ channel, effects }: Channel.Step): Promise<Hex> {
+    const known = this.#entries.get(channel.id)
+    if (known !== undefined) {
+      this.#ports.send(signerOf(channel), Channel.sync(known.channel))
+      return channel.id
+    }
     const mates = this.with(signerOf(channel)).length
     if (mates >= limits.channelsPerPeerMax)
       throw new BookError(
@@ -128,7 +139,7 @@ export class Book {
   /** One step; what it refused of its input comes back. */
   async #step(entry: Entry, input: Channel.Input): Promise<SluiceError | undefined> {
     if (entry.frozen)
-      throw new BookError('CHANNEL_FROZEN', 'This channel is frozen after a broken invariant.')
+      return new BookError('CHANNEL_FROZEN', 'This channel is frozen after a broken invariant.')
     try {
       const { channel, effects } = Channel.step(
         this.#context(entry.channel.id),
@@ -138,6 +149,7 @@ export class Book {
       if (channel !== entry.channel)
         await this.#ports.store.commit([
           Records.write(Records.channelKey(channel.id), Records.channel, channel),
+          ...this.#ports.also(channel),
         ])
       entry.channel = channel
       this.#perform(entry, effects)
@@ -159,16 +171,16 @@ export class Book {
     entry.changed.notify()
   }
 
-  /** Says on a new connection what we hold, so that both sides converge. */
-  resume(signer: Address): void {
-    for (const channel of this.with(signer)) this.#ports.send(signer, Channel.sync(channel))
+  /** What we say on a new connection about each channel, so that both sides converge. */
+  holdings(signer: Address): Message[] {
+    return this.with(signer).map(Channel.sync)
   }
 
-  /** Repeats what waits for this peer. */
-  replay(signer: Address): void {
-    for (const channel of this.with(signer))
-      for (const pending of channel.outbox)
-        if (pending.type === 'send') this.#ports.send(signer, pending.message)
+  /** What is to be repeated to this peer. */
+  unanswered(signer: Address): Message[] {
+    return this.with(signer).flatMap(({ outbox }) =>
+      outbox.flatMap((pending) => (pending.type === 'send' ? [pending.message] : [])),
+    )
   }
 
   /**
@@ -182,7 +194,7 @@ export class Book {
     signal?: AbortSignal,
   ): Promise<Channel.Channel> {
     const entry = this.#entry(id)
-    const change = entry.change.then(() => this.#change(entry, updates, signal))
+    const change = entry.change.then(() => this.#change(entry, updates, this.#whileRunning(signal)))
     entry.change = change.catch(() => undefined)
     return change
   }
@@ -190,7 +202,7 @@ export class Book {
   async #change(
     entry: Entry,
     updates: (channel: Channel.Channel) => readonly Update[] | undefined,
-    signal: AbortSignal | undefined,
+    signal: AbortSignal,
   ): Promise<Channel.Channel> {
     for (;;) {
       await entry.changed.until(() => entry.channel.proposal === undefined, signal)
@@ -216,8 +228,13 @@ export class Book {
     signal?: AbortSignal,
   ): Promise<Channel.Channel> {
     const entry = this.#entry(id)
-    await entry.changed.until(() => condition(entry.channel), signal)
+    await entry.changed.until(() => condition(entry.channel), this.#whileRunning(signal))
     return entry.channel
+  }
+
+  /** Nothing is waited for beyond the node's end. */
+  #whileRunning(signal: AbortSignal | undefined): AbortSignal {
+    return signal === undefined ? this.#ended : AbortSignal.any([signal, this.#ended])
   }
 
   /** Looks at the layer for one channel, and goes on from what it says. */
@@ -241,16 +258,27 @@ export class Book {
     for await (const event of events) {
       if (!this.#entries.has(event.channelId)) continue
       await this.#look(event.channelId)
-      await store.commit([Records.write(Records.sequenceKey, Records.sequence, event.sequence)])
+      try {
+        await store.commit([Records.write(Records.sequenceKey, Records.sequence, event.sequence)])
+      } catch (error) {
+        // It only saves looking at the event again after a start.
+        this.#ports.onProblem(asSluiceError(error), event.channelId)
+      }
     }
   }
 
-  /** `fundBy` passes without any event: channels that wait for deposits are looked at now and then. */
+  /**
+   * `fundBy` passes without any event, and a layer that refused a call may take it later: channels that wait
+   * for the layer are looked at now and then.
+   */
   async #poll(): Promise<void> {
     while (!this.#ended.aborted) {
-      await this.#ports.sleep(fundingPollMs, this.#ended)
-      for (const channel of this.all())
-        if (channel.phase === 'opening' || channel.phase === 'funding') await this.#look(channel.id)
+      await this.#ports.sleep(pollMs, this.#ended)
+      for (const entry of this.#entries.values()) {
+        if (!isOpen(entry.channel) || entry.channel.phase === 'live') continue
+        await this.#look(entry.channel.id)
+        void this.#submit(entry)
+      }
     }
   }
 
@@ -333,8 +361,10 @@ export const isOpen = ({ phase }: Channel.Channel): boolean =>
 export const signerOf = (channel: Channel.Channel): Address =>
   channel.parameters.seats[Channel.peerOf(channel)]?.signer ?? '0x'
 
+/** What passes by itself, or by the owner's making room. */
 const isTransient = (error: unknown): boolean =>
-  error instanceof SluiceError && error.code === 'LEDGER_UNREACHABLE'
+  error instanceof SluiceError &&
+  (error.code === 'LEDGER_UNREACHABLE' || error.code === 'DISK_FULL')
 
 const asSluiceError = (error: unknown): SluiceError => {
   if (error instanceof SluiceError) return error

@@ -2,7 +2,7 @@
 import type { Hex } from '../core/bytes.js'
 import type { Channel } from '../core/channel.js'
 import type { SluiceError } from '../core/errors.js'
-import type { Receipt } from '../core/receipt.js'
+import type * as Receipt from '../core/receipt.js'
 
 export type NodeEvents = {
   /** A channel got a new state, or passed to another phase. */
@@ -18,7 +18,7 @@ export type NodeEvents = {
     },
   ]
   /** A stream was drained, paid and receipted. */
-  receipt: [receipt: Receipt]
+  receipt: [receipt: Receipt.Signed]
   /** A peer was connected and upgraded, or is gone. */
   peer: [peer: { readonly peer: string; readonly connected: boolean }]
   /** Something went wrong that no caller waits for; the node goes on. */

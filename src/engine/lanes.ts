@@ -12,7 +12,7 @@ import type { Engine } from '../crypto/engine.js'
 import { signerOf } from './book.js'
 import { Payee } from './payee.js'
 import { Payer } from './payer.js'
-import type { Store, Write } from './ports.js'
+import type { Sleep, Store, Write } from './ports.js'
 import * as Records from './records.js'
 import * as Wire from './wire.js'
 
@@ -21,10 +21,10 @@ export type LanesPorts = {
   readonly crypto: Engine
   readonly domain: Domain
   readonly session: Uint8Array
+  readonly sleep: Sleep
   readonly exposureMax: bigint | undefined
   readonly channel: (id: Hex) => Channel | undefined
   readonly onPayment: (role: 'payer' | 'payee', end: Payer | Payee, by: bigint) => void
-  readonly onProblem: (error: unknown) => void
 }
 
 type Owned<End> = { readonly end: End; readonly signer: Address }
@@ -60,18 +60,48 @@ export class Lanes {
     }
   }
 
-  /** What we hold, or have promised, on a lane. */
+  /** What we have promised, or durably accepted, on a lane. */
   claim(channelId: Hex, lane: bigint): bigint {
     return this.payer(channelId, lane)?.promised ?? this.payee(channelId, lane)?.accepted ?? 0n
   }
 
+  /** What a state must pay on a lane for us to sign it: what we hold may be ahead of what is durable. */
+  due(channelId: Hex, lane: bigint): bigint {
+    return this.payer(channelId, lane)?.promised ?? this.payee(channelId, lane)?.held ?? 0n
+  }
+
   /** Takes note of a channel's lanes: new ones get an end here, closed ones are forgotten. */
   update(channel: Channel): void {
+    for (const lane of channel.complete?.body.lanes ?? []) this.#add(channel, lane)
+    for (const end of this.#closed(channel)) {
+      const key = Records.laneKey(end.channelId, end.id)
+      this.#payers.delete(key)
+      this.#payees.delete(key)
+      end.wake()
+    }
+  }
+
+  /**
+   * What the lanes leave behind that are closed in this channel, to lie in one write with it: nothing but what
+   * the peer owes us.
+   */
+  farewell(channel: Channel): Write[] {
+    const ends = this.#closed(channel)
+    const writes = ends.map((end): Write => {
+      return { key: Records.laneKey(end.channelId, end.id), value: undefined }
+    })
+    const left = ends.reduce((sum, end) => sum + (end instanceof Payee ? end.exposure : 0n), 0n)
+    const signer = signerOf(channel)
+    if (left > 0n)
+      writes.push(Records.write(debtKey(signer), Codec.amount, this.#writtenOff(signer) + left))
+    return writes
+  }
+
+  /** Our ends of lanes that the channel no longer has. */
+  #closed(channel: Channel): (Payer | Payee)[] {
     const lanes = channel.complete?.body.lanes ?? []
-    for (const lane of lanes) this.#add(channel, lane)
     const { payers, payees } = this.of(channel.id)
-    for (const end of [...payers, ...payees])
-      if (!lanes.some((lane) => lane.id === end.id)) this.#remove(end)
+    return [...payers, ...payees].filter((end) => !lanes.some(({ id }) => id === end.id))
   }
 
   #add(channel: Channel, { id, payer, payee }: Lane): void {
@@ -91,28 +121,15 @@ export class Lanes {
       const ports = {
         ...this.#ports,
         bounds: (end: Payee) => this.#bounds(end, signer),
-        onPaid: (end: Payee, by: bigint) => this.#onPaid(end, by),
+        onPaid: (end: Payee, by: bigint) => onPayment('payee', end, by),
+        onFreed: (end: Payee) => this.#onFreed(end),
       }
       this.#payees.set(key, { signer, end: new Payee(ports, channel.id, id, lane) })
     }
   }
 
-  #remove(end: Payer | Payee): void {
-    const key = Records.laneKey(end.channelId, end.id)
-    const owned = this.#payees.get(key)
-    this.#payers.delete(key)
-    this.#payees.delete(key)
-    const writes: Write[] = [{ key, value: undefined }]
-    if (owned !== undefined && owned.end.exposure > 0n) {
-      const debt = this.#writtenOff(owned.signer) + owned.end.exposure
-      writes.push(Records.write(debtKey(owned.signer), Codec.amount, debt))
-    }
-    this.#ports.store.commit(writes).catch(this.#ports.onProblem)
-  }
-
-  /** More credit may be free for the peer's other lanes now. */
-  #onPaid(end: Payee, by: bigint): void {
-    this.#ports.onPayment('payee', end, by)
+  /** More credit may be free for other lanes now, of this peer or of any. */
+  #onFreed(end: Payee): void {
     for (const other of this.#payees.values())
       if (other.end !== end && other.end.hasStreams) other.end.poke()
   }

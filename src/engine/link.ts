@@ -118,6 +118,11 @@ export class Link {
     }
   }
 
+  /** The link is of no more use. */
+  end(error: SluiceError): void {
+    this.#fail(error)
+  }
+
   #fail(error: SluiceError): void {
     if (!this.isOpen) return
     this.#leave(error)

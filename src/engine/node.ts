@@ -4,7 +4,7 @@
  */
 import { EventEmitter } from 'node:events'
 import * as Amount from '../core/amount.js'
-import { type Address, type Hex, toHex, zeroAddress } from '../core/bytes.js'
+import { type Address, equals, type Hex, toHex, zeroAddress, zeroes } from '../core/bytes.js'
 import type { Channel } from '../core/channel.js'
 import { SluiceError, toProblem } from '../core/errors.js'
 import * as Lane from '../core/lane.js'
@@ -12,7 +12,7 @@ import type { Message } from '../core/message.js'
 import * as Parameters from '../core/parameters.js'
 import * as Price from '../core/price.js'
 import type * as Quote from '../core/quote.js'
-import type { Receipt } from '../core/receipt.js'
+import type * as Receipt from '../core/receipt.js'
 import type { Update } from '../core/update.js'
 import type { Engine } from '../crypto/engine.js'
 import { Book, isOpen, signerOf } from './book.js'
@@ -89,7 +89,6 @@ export class Node {
         const total = this.#lanes.claim(channelId, id)
         this.events.emit('payment', { role, channelId, lane: id, by, total })
       },
-      onProblem: (error) => this.#problem(error),
     })
     const context = {
       domain: ledger.domain,
@@ -102,7 +101,8 @@ export class Node {
         ledger,
         sleep,
         context,
-        claim: (channelId, lane) => this.#lanes.claim(channelId, lane),
+        claim: (channelId, lane) => this.#lanes.due(channelId, lane),
+        also: (channel) => this.#lanes.farewell(channel),
         send: (signer, message) => this.#peers.send(signer, message),
         onChanged: (channel) => {
           this.#lanes.update(channel)
@@ -315,11 +315,12 @@ export class Node {
           acknowledge: options.acknowledge ?? 'auto',
         },
       )
-      purchase.receipt.then(
-        (receipt) => this.events.emit('receipt', receipt),
-        () => undefined,
-      )
-      signal?.addEventListener('abort', () => purchase.abort(), { once: true })
+      const abort = (): void => purchase.abort()
+      signal?.addEventListener('abort', abort, { once: true })
+      purchase.receipt
+        .then((receipt) => this.events.emit('receipt', receipt))
+        .catch(() => undefined)
+        .finally(() => signal?.removeEventListener('abort', abort))
       return purchase
     } catch (error) {
       asked.stream.abort(error instanceof Error ? error : new Error(String(error)))
@@ -345,7 +346,7 @@ export class Node {
    * Offers `resource` at a price until the signal aborts or the returned iteration ends. Iterating yields the
    * receipt of each stream that was drained and paid. @throws OfferError `RESOURCE_TAKEN`
    */
-  serve(resource: string, options: ServeOptions): AsyncGenerator<Receipt, void, undefined> {
+  serve(resource: string, options: ServeOptions): AsyncGenerator<Receipt.Signed, void, undefined> {
     return this.#offers.serve(resource, options)
   }
 
@@ -380,7 +381,7 @@ export class Node {
         ({ id, folded }): Update => ({
           type: 'lane-close',
           lane: id,
-          claim: Amount.larger(folded, this.#lanes.claim(now.id, id)),
+          claim: Amount.larger(folded, this.#lanes.due(now.id, id)),
         }),
       )
       return [...closed, { type: 'final' }]
@@ -392,7 +393,7 @@ export class Node {
   async #linkTo(signer: Address, signal: AbortSignal | undefined): Promise<Link> {
     const link = this.#peers.find(signer)
     if (link !== undefined) {
-      await link.until(() => link.synced, signal)
+      await this.#peers.inStep(link, signal)
       return link
     }
     const address = this.#ports.store.get(addressKey(signer))
@@ -408,7 +409,7 @@ export class Node {
     const link = await this.#peers.connect(address, signal)
     const key = addressKey(link.signer ?? zeroAddress)
     const value = new TextEncoder().encode(address)
-    if (address.includes('/p2p/') && this.#ports.store.get(key)?.length !== value.length)
+    if (address.includes('/p2p/') && !equals(this.#ports.store.get(key) ?? zeroes(0), value))
       await this.#ports.store.commit([{ key, value }])
     return link
   }
@@ -431,7 +432,10 @@ export class Node {
       (parameters.deposits[own ?? 0] ?? []).some((amount) => amount > 0n),
       'it does not deposit',
     )
-    refuse(parameters.assets.length !== 1, 'it takes channels of one asset')
+    refuse(
+      parameters.assets.length !== 1 || parameters.assets[0] !== zeroAddress,
+      'it takes the native coin only',
+    )
     refuse(
       parameters.challengePeriod < this.#ports.ledger.minChallengePeriod,
       'its challenge period is too short',

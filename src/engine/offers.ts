@@ -8,7 +8,7 @@ import { SluiceError } from '../core/errors.js'
 import type { Lane } from '../core/lane.js'
 import { limits } from '../core/limits.js'
 import * as Price from '../core/price.js'
-import type { Receipt } from '../core/receipt.js'
+import type * as Receipt from '../core/receipt.js'
 import { signerOf } from './book.js'
 import type { Lanes } from './lanes.js'
 import type { Link } from './link.js'
@@ -36,7 +36,7 @@ export type OffersPorts = Omit<Sale.SalePorts, 'find' | 'lane'> & {
   readonly channel: (id: Hex) => Channel | undefined
   /** Aborts when the node ends. */
   readonly ended: AbortSignal
-  readonly onReceipt: (receipt: Receipt) => void
+  readonly onReceipt: (receipt: Receipt.Signed) => void
   readonly onProblem: (error: unknown) => void
 }
 
@@ -50,7 +50,7 @@ export class Offers {
   }
 
   /** Puts `resource` on offer; the generator yields the receipt of each stream drained and paid. */
-  serve(resource: string, options: ServeOptions): AsyncGenerator<Receipt, void, undefined> {
+  serve(resource: string, options: ServeOptions): AsyncGenerator<Receipt.Signed, void, undefined> {
     if (this.#offers.has(resource))
       throw new OfferError('RESOURCE_TAKEN', `"${resource}" is offered already.`)
     const price = Price.check(options.price)
@@ -59,15 +59,22 @@ export class Offers {
     const withdraw = new AbortController()
     const signals = [withdraw.signal, this.#ports.ended, ...(signal === undefined ? [] : [signal])]
     const withdrawn = AbortSignal.any(signals)
-    const receipts: Receipt[] = []
+    const receipts: Receipt.Signed[] = []
     const changed = new Notifier()
-    const onReceipt = (receipt: Receipt): void => {
+    const onReceipt = (receipt: Receipt.Signed): void => {
       this.#ports.onReceipt(receipt)
       if (receipts.length < limits.receiptsMax) receipts.push(receipt)
       changed.notify()
     }
     const quote = { resource, price, quantum, size, sha256 }
-    this.#offers.set(resource, { quote, open, withdrawn, onReceipt })
+    if (!withdrawn.aborted)
+      this.#offers.set(resource, {
+        quote,
+        open,
+        withdrawn,
+        onReceipt,
+        onProblem: this.#ports.onProblem,
+      })
     withdrawn.addEventListener('abort', () => {
       this.#offers.delete(resource)
       changed.notify()

@@ -4,6 +4,7 @@
  *
  * A grant of credit lies in the same write as the claim that earned it, and is used only after that write.
  */
+import * as Amount from '../core/amount.js'
 import type { Hex } from '../core/bytes.js'
 import { laneTweak } from '../core/chain.js'
 import * as Claim from '../core/claim.js'
@@ -27,11 +28,15 @@ export type PayeePorts = {
   /** Exposure of the peer's other lanes, and what the owner allows this one. */
   readonly bounds: (payee: Payee) => Pick<Meter.Bounds, 'peerExposure' | 'ownerAllows'>
   readonly onPaid: (payee: Payee, by: bigint) => void
+  /** The exposure fell: others may be granted more. */
+  readonly onFreed: (payee: Payee) => void
 }
 
 /** The one stream that carries a purchase. */
 export type Stream = {
   readonly purchase: Hex
+  /** Nothing beyond is ever sent: where the resource ends, the consumer's budget, or the stream itself. */
+  limit: bigint
   /** Told when a newer stream of the same purchase takes over. */
   readonly stop: () => void
 }
@@ -50,9 +55,12 @@ export class Payee {
   #meter: Meter.Meter
   /** As it lies on disk: what counts. */
   #durable: Records.LaneRecord
-  #flushing: Promise<void> | undefined
-  #dirty = false
+  /** Writes asked for, and the last one that is durable. */
+  #asked = 0
+  #saved = 0
+  #flushing = false
   #failure: unknown
+  #exposed: bigint
   /** Counters for people: ticks are chain steps. */
   ticks = 0
   vouchers = 0
@@ -70,6 +78,7 @@ export class Payee {
         : Wire.decode(Records.lane, bytes)
     this.#claim = this.#durable.claim
     this.#meter = this.#durable.meter
+    this.#exposed = this.exposure
   }
 
   /** The newest durable claim: what the adjudicator would pay. */
@@ -82,14 +91,19 @@ export class Payee {
     return Claim.amount(this.#durable.claim)
   }
 
+  /** Amount of the newest claim, durable or not: we agree to no state that pays less. */
+  get held(): bigint {
+    return Claim.amount(this.#claim)
+  }
+
   /** Owed for everything acknowledged on this lane. */
   get owed(): bigint {
     return Meter.owed(this.#meter)
   }
 
-  /** What we stand to lose if the payer never pays again. */
+  /** What we stand to lose if the payer never pays again: all that is granted, less what is durable. */
   get exposure(): bigint {
-    return Meter.exposure(this.#meter, Claim.amount(this.#claim))
+    return Meter.exposure(this.#meter, this.accepted)
   }
 
   purchase(id: Hex): Meter.Purchase | undefined {
@@ -100,14 +114,16 @@ export class Payee {
     return this.#streams.length > 0
   }
 
-  /** @throws VoucherError, SignatureError */
+  /** What comes late for a lane that is closed is worth nothing, and nobody's fault. @throws VoucherError, SignatureError */
   takeVoucher(signed: Voucher.Signed): void {
     const { crypto, domain } = this.#ports
+    const lane = this.#lane()
+    if (lane === undefined) return
     const signer = crypto.secp256k1.recover(
       Voucher.digest(domain, signed.voucher),
       signed.signature,
     )
-    const claim = Claim.renew(this.channelId, this.#open(), this.#claim, signed, signer)
+    const claim = Claim.renew(this.channelId, lane, this.#claim, signed, signer)
     if (claim !== this.#claim) this.vouchers += 1
     this.#take(claim)
   }
@@ -115,15 +131,18 @@ export class Payee {
   /** @throws TickError */
   takeTicks(frame: Tick.Frame): void {
     const { walk } = this.#ports.crypto.chain
-    const claim = Claim.advance(this.#open(), this.#tweak, this.#claim, frame, walk)
+    const lane = this.#lane()
+    if (lane === undefined) return
+    const claim = Claim.advance(lane, this.#tweak, this.#claim, frame, walk)
     this.ticks += stepsOf(claim) - stepsOf(this.#claim)
     this.#take(claim)
   }
 
   #take(claim: Claim.Claim): void {
-    if (claim === this.#claim) return
+    // The same again after a write that failed is a reason to try once more.
+    if (claim === this.#claim && this.#failure === undefined) return
     this.#claim = claim
-    void this.#save()
+    this.#touch()
   }
 
   /**
@@ -147,7 +166,9 @@ export class Payee {
 
   /** Does not ask for a write of its own: what the consumer called durable it will say again on resume. */
   acknowledge(purchase: Hex, offset: bigint): void {
-    this.#meter = Meter.acknowledge(this.#meter, purchase, offset)
+    const meter = Meter.acknowledge(this.#meter, purchase, offset)
+    if (meter === this.#meter) return
+    this.#meter = meter
     this.#changed.notify()
   }
 
@@ -175,15 +196,17 @@ export class Payee {
     return lane === undefined || Meter.isBeyond(this.#meter, purchase, offset, Lane.capacity(lane))
   }
 
-  /** Waits until all of a purchase that was acknowledged is paid, or `interrupted`. */
+  /**
+   * Waits until all of a purchase that was acknowledged is paid, or `interrupted`.
+   * @throws PayeeError `LANE_CLOSED` when the peer closed the lane over it
+   */
   async paid(purchase: Hex, interrupted: () => boolean): Promise<void> {
-    await this.#changed.until(
-      () =>
-        this.accepted >= Meter.due(this.#meter, purchase) ||
-        interrupted() ||
-        this.#failure !== undefined,
-    )
+    const paid = (): boolean => this.accepted >= Meter.due(this.#meter, purchase)
+    const failed = (): boolean => this.#failure !== undefined || this.#lane() === undefined
+    await this.#changed.until(() => paid() || interrupted() || failed())
     if (this.#failure !== undefined) throw this.#failure
+    if (!paid() && !interrupted())
+      throw new PayeeError('LANE_CLOSED', 'This lane was closed before all was paid.')
   }
 
   /** What one purchase cost so far. */
@@ -202,6 +225,15 @@ export class Payee {
     this.#changed.notify()
   }
 
+  /** The stream sends nothing beyond `sent` any more: the rest of its grant is free for others. */
+  stopped(stream: Stream, sent: bigint): void {
+    stream.limit = sent
+    const meter = Meter.release(this.#meter, stream.purchase, sent)
+    if (meter === this.#meter) return
+    this.#meter = meter
+    this.#touch()
+  }
+
   /** The stream sent up to `sent` and is over; `finished` when drained and paid. */
   async end(stream: Stream, sent: bigint, finished: boolean): Promise<void> {
     if (!this.#remove(stream)) return
@@ -218,38 +250,52 @@ export class Payee {
 
   /** Looks whether more can be granted, for instance after another lane of the peer was paid. */
   poke(): void {
-    if (this.#grant() !== this.#meter) void this.#save()
+    if (this.#grant() !== this.#meter) this.#touch()
   }
 
-  /** One write at a time; whatever comes meanwhile shares the next. Resolves when all of it is durable. */
+  /** One write at a time; whatever comes meanwhile shares the next. A failure is told to all who wait here. */
+  #touch(): void {
+    this.#asked += 1
+    if (!this.#flushing) void this.#flush()
+  }
+
+  /** Resolves when all that is known now is durable. */
   async #save(): Promise<void> {
-    this.#dirty = true
-    this.#flushing ??= this.#flush()
-    await this.#flushing
-    if (this.#failure !== undefined) throw this.#failure
+    this.#touch()
+    const round = this.#asked
+    const saved = (): boolean => this.#saved >= round
+    await this.#changed.until(() => saved() || this.#failure !== undefined)
+    if (!saved()) throw this.#failure
   }
 
   async #flush(): Promise<void> {
+    this.#flushing = true
     this.#failure = undefined
     try {
-      while (this.#dirty) {
+      while (this.#saved < this.#asked) {
         await Promise.resolve()
-        this.#dirty = false
+        const round = this.#asked
         this.#meter = this.#grant()
         const record = { claim: this.#claim, meter: this.#meter }
-        await this.#ports.store.commit([
-          Records.write(Records.laneKey(this.channelId, this.id), Records.lane, record),
-        ])
+        // A lane that is closed has left the store.
+        if (this.#lane() !== undefined)
+          await this.#ports.store.commit([
+            Records.write(Records.laneKey(this.channelId, this.id), Records.lane, record),
+          ])
         const by = Claim.amount(record.claim) - this.accepted
         this.#durable = record
+        this.#saved = round
         this.#changed.notify()
         if (by > 0n) this.#ports.onPaid(this, by)
+        const freed = this.exposure < this.#exposed
+        this.#exposed = this.exposure
+        if (freed) this.#ports.onFreed(this)
       }
     } catch (error) {
       this.#failure = error
-      this.#changed.notify()
     } finally {
-      this.#flushing = undefined
+      this.#flushing = false
+      this.#changed.notify()
     }
   }
 
@@ -260,12 +306,17 @@ export class Payee {
     const bounds = {
       accepted: Claim.amount(this.#claim),
       capacity: Lane.capacity(lane),
+      quantumPrice: this.#largestQuantum(),
       ...this.#ports.bounds(this),
     }
     let meter = this.#meter
-    let sharers = this.#streams.length
-    for (const { purchase } of this.#streams) {
-      meter = Meter.grant(meter, purchase, Meter.grantable(meter, purchase, bounds, sharers))
+    const wanting = this.#streams.filter(
+      ({ purchase, limit }) => (Meter.find(meter, purchase)?.granted ?? limit) < limit,
+    )
+    let sharers = wanting.length
+    for (const { purchase, limit } of wanting) {
+      const offset = Meter.grantable(meter, purchase, bounds, sharers)
+      meter = Meter.grant(meter, purchase, Amount.min(offset, limit))
       sharers -= 1
     }
     const first = this.#streams.shift()
@@ -273,17 +324,19 @@ export class Payee {
     return meter
   }
 
-  #open(): Lane.Lane {
-    const lane = this.#lane()
-    if (lane === undefined) throw new PayeeError('LANE_CLOSED', 'This lane is closed.')
-    return lane
+  /** The credit of a lane is one: it is measured by the dearest of the streams that share it. */
+  #largestQuantum(): bigint {
+    return this.#streams
+      .map(({ purchase }) => Meter.find(this.#meter, purchase))
+      .map((known) => (known === undefined ? 0n : Price.owed(known.price, known.quantum)))
+      .reduce(Amount.larger, 0n)
   }
 }
 
 const stepsOf = (claim: Claim.Claim | undefined): number =>
   claim?.indices.reduce((sum, index) => sum + index, 0) ?? 0
 
-/** A lane that takes no payments any more. */
+/** A lane that was closed under its streams. */
 export class PayeeError extends SluiceError {
   constructor(code: 'LANE_CLOSED', message: string) {
     super(code, message)

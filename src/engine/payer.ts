@@ -22,7 +22,7 @@ import type { Engine } from '../crypto/engine.js'
 import type { Link } from './link.js'
 import { Notifier } from './notifier.js'
 import * as PayFrame from './pay-frame.js'
-import type { Store } from './ports.js'
+import type { Sleep, Store } from './ports.js'
 import * as Records from './records.js'
 import * as Wire from './wire.js'
 
@@ -32,6 +32,7 @@ export type PayerPorts = {
   readonly domain: Domain
   /** The device's session key: signs vouchers and openings, and seeds the chains. */
   readonly session: Uint8Array
+  readonly sleep: Sleep
   readonly onPaid: (payer: Payer, by: bigint) => void
 }
 
@@ -55,6 +56,9 @@ type Running = {
 /** Where the lane is bound on a connection, and what the payee has been shown there. */
 type Binding = { readonly link: Link; readonly handle: number; epoch: number; index: number }
 
+/** So long may a remainder stay unpaid that ticks cannot express, once nothing moves. */
+const remainderMs = 250
+
 export class Payer {
   readonly channelId: Hex
   readonly id: bigint
@@ -64,12 +68,20 @@ export class Payer {
   readonly #changed = new Notifier()
   readonly #tweak: Uint8Array
   #meter: Meter.Meter
+  /** Newest, perhaps not durable yet. */
   #promised: Promised.Promised | undefined
+  /** As it lies on disk: what may be said. */
+  #durable: Promised.Promised | undefined
   #chain: { readonly epoch: number; readonly nodes: Uint8Array } | undefined
   #binding: Binding | undefined
   #failure: unknown
-  #dirty = false
+  /** Rounds asked for, and the last one that is durable and said. */
+  #asked = 0
+  #said = 0
   #flushing = false
+  #waiting = false
+  /** The next round pays to the unit, whatever the streams allow. */
+  #exactly = false
   /** Counters for people: ticks are chain steps revealed. */
   ticks = 0
   vouchers = 0
@@ -86,6 +98,7 @@ export class Payer {
     this.#meter = record?.meter ?? Meter.empty
     if (record?.claim !== undefined)
       this.#promised = { signed: record.claim.signed, index: record.claim.indices[0] ?? 0 }
+    this.#durable = this.#promised
   }
 
   /** The newest promise, cumulative. */
@@ -96,6 +109,10 @@ export class Payer {
   /** Owed for everything acknowledged on this lane. */
   get owed(): bigint {
     return Meter.owed(this.#meter)
+  }
+
+  get isClosed(): boolean {
+    return this.#lane() === undefined
   }
 
   get isIdle(): boolean {
@@ -112,15 +129,25 @@ export class Payer {
   }
 
   /**
-   * The payee has given the lane a handle on `link` and shown what it holds. Whatever it lacks is sent again.
+   * The payee has given the lane a handle on `link` and shown what it holds. Whatever it lacks is sent again;
+   * what we lack of our own, because our disk is an old one, is adopted.
    * @throws PayerError `BAD_CLAIM` when it shows what we never signed or revealed
    */
   bind(link: Link, handle: number, shown: Claim | undefined): void {
     if (shown !== undefined) this.#checkShown(shown)
     this.#promised = Promised.adopt(this.#promised, shown)
+    // We never promise more than we owe: what is beyond was owed for purchases that the disk lost.
+    if (this.promised > this.owed)
+      this.#meter = Meter.restore(this.#meter, this.promised - this.owed)
     const epoch = shown?.signed.voucher.epoch ?? 0
     this.#binding = { link, handle, epoch, index: shown?.indices[0] ?? 0 }
     this.#sendPromise()
+    if (this.#promised !== this.#durable || this.#isBehind) this.#touch()
+  }
+
+  /** Wakes whoever waits here, for instance because the lane was closed. */
+  wake(): void {
+    this.#changed.notify()
   }
 
   #checkShown({ signed, indices, nodes }: Claim): void {
@@ -147,10 +174,11 @@ export class Payer {
   }
 
   /**
-   * A stream of `purchase` starts at `offset`; everything below is durable here.
-   * @throws MeterError, PayerError `PURCHASE_RUNNING`
+   * A stream of `purchase` starts at `offset`; everything below is durable here. Resolves once that is
+   * written, too: before, the provider must not be told.
+   * @throws MeterError, PayerError `PURCHASE_RUNNING`, at once
    */
-  start(purchase: Hex, quote: Quote.Quote, offset: bigint, stream: PayingStream): void {
+  start(purchase: Hex, quote: Quote.Quote, offset: bigint, stream: PayingStream): Promise<void> {
     if (this.#running.has(purchase))
       throw new PayerError('PURCHASE_RUNNING', 'This purchase is running already.')
     const known = Meter.grant(this.#meter, purchase, offset)
@@ -159,6 +187,7 @@ export class Payer {
     this.#meter = Meter.open(known, begin, offset)
     this.#running.set(purchase, { quote, stream, sent: offset, exact: false })
     this.#touch()
+    return this.#spoken(() => true)
   }
 
   /** Everything below `offset` is durable here: it will be acknowledged and paid. */
@@ -171,10 +200,19 @@ export class Payer {
   async settle(purchase: Hex | undefined, signal?: AbortSignal): Promise<void> {
     for (const [id, running] of this.#running)
       if (purchase === undefined || id === purchase) running.exact = true
+    const target = this.#target()
     this.#touch()
-    const settled = (): boolean => this.#failure !== undefined || this.promised >= this.#target()
-    await this.#changed.until(() => !this.#flushing && settled(), signal)
-    if (this.#failure !== undefined) throw this.#failure
+    // Other streams raise what is owed meanwhile, and a lane that is closed owes nothing any more.
+    const paid = (): boolean => Promised.amount(this.#durable) >= Amount.min(target, this.#target())
+    await this.#spoken(paid, signal)
+  }
+
+  /** Waits until all that was decided so far is durable and said, and `condition`. */
+  async #spoken(condition: () => boolean, signal?: AbortSignal): Promise<void> {
+    const round = this.#asked
+    const spoken = (): boolean => this.#said >= round && condition()
+    await this.#changed.until(() => this.#failure !== undefined || spoken(), signal)
+    if (!spoken()) throw this.#failure
   }
 
   /** The stream of `purchase` is over; `finished` when it was drained and receipted. */
@@ -192,7 +230,7 @@ export class Payer {
   }
 
   #touch(): void {
-    this.#dirty = true
+    this.#asked += 1
     if (!this.#flushing) void this.#flush()
   }
 
@@ -201,26 +239,30 @@ export class Payer {
     this.#flushing = true
     this.#failure = undefined
     try {
-      while (this.#dirty) {
+      while (this.#said < this.#asked) {
         // Whatever else this turn acknowledges joins this round.
         await Promise.resolve()
-        this.#dirty = false
-        const before = this.promised
+        const round = this.#asked
         this.#raise()
+        const promised = this.#promised
         const acknowledged = [...this.#running].map(([purchase, running]) => ({
           running,
           offset: Meter.find(this.#meter, purchase)?.acknowledged ?? 0n,
         }))
         await this.#commit()
+        const by = Promised.amount(promised) - Promised.amount(this.#durable)
+        this.#durable = promised
+        this.#said = round
         for (const { running, offset } of acknowledged) {
           if (offset <= running.sent) continue
           running.sent = offset
           running.stream.acknowledge(offset)
         }
         this.#sendPromise()
-        const by = this.promised - before
         if (by > 0n) this.#ports.onPaid(this, by)
+        this.#changed.notify()
       }
+      if (this.#isBehind) void this.#payRemainder()
     } catch (error) {
       this.#failure = error
       for (const { stream } of this.#running.values()) stream.fail(error)
@@ -230,11 +272,37 @@ export class Payer {
     }
   }
 
-  /** Raises the promise to what is owed, by ticks where they reach, else by a new voucher. */
+  /**
+   * A provider may grant less than its window, to keep below what its owner allows, and then waits for money
+   * that we hold back: what is still owed when nothing has moved for a while is paid to the unit.
+   */
+  async #payRemainder(): Promise<void> {
+    if (this.#waiting) return
+    this.#waiting = true
+    for (let round = -1; round !== this.#asked; ) {
+      round = this.#asked
+      await this.#ports.sleep(remainderMs)
+    }
+    this.#waiting = false
+    if (!this.#isBehind) return
+    this.#exactly = true
+    this.#touch()
+  }
+
+  /** Whether more could be promised than is. */
+  get #isBehind(): boolean {
+    return this.#binding !== undefined && this.#target() > this.promised
+  }
+
+  /**
+   * Raises the promise to what is owed, by ticks where they reach, else by a new voucher. Before the payee has
+   * shown what it holds nothing is signed: our disk might be an old one.
+   */
   #raise(): void {
     const lane = this.#lane()
-    if (lane === undefined) return
+    if (lane === undefined || this.#binding === undefined) return
     const move = Promised.next(lane, this.#promised, this.owed, this.#terms())
+    this.#exactly = false
     if (move === undefined) return
     if (move.type === 'tick') {
       assert(this.#promised !== undefined, 'ticks follow a voucher')
@@ -267,7 +335,7 @@ export class Payer {
           Price.owed(quote.price, quote.size) -
           Price.owed(quote.price, this.acknowledged(purchase) ?? 0n)
     }
-    return { unit: unit ?? 1n, slack: slack ?? 0n, expected }
+    return { unit: unit ?? 1n, slack: this.#exactly ? 0n : (slack ?? 0n), expected }
   }
 
   /** The price list a voucher pays: the one quote that runs, or none. */
@@ -292,7 +360,7 @@ export class Payer {
 
   /** Sends the newest promise over the bound link, as far as the payee has not been shown it. */
   #sendPromise(): void {
-    const [binding, promised] = [this.#binding, this.#promised]
+    const [binding, promised] = [this.#binding, this.#durable]
     if (binding === undefined || promised === undefined || !binding.link.isOpen) return
     const { voucher } = promised.signed
     if (voucher.epoch > binding.epoch) {

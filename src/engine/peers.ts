@@ -3,7 +3,7 @@
  * what peers say. Nothing is signed for a channel before its peer has shown what it holds.
  */
 import type { Address, Hex } from '../core/bytes.js'
-import type * as Channel from '../core/channel.js'
+import * as Channel from '../core/channel.js'
 import { SluiceError, toProblem } from '../core/errors.js'
 import * as Introduction from '../core/introduction.js'
 import { limits } from '../core/limits.js'
@@ -15,11 +15,12 @@ import { controlProtocol, Link, LinkError, payProtocol } from './link.js'
 import * as PayFrame from './pay-frame.js'
 import type { Payee } from './payee.js'
 import type { Payer } from './payer.js'
-import type { Connection, Ledger, Network } from './ports.js'
+import type { Connection, Ledger, Network, Sleep } from './ports.js'
 
 export type PeersPorts = {
   readonly network: Network
   readonly ledger: Ledger
+  readonly sleep: Sleep
   readonly crypto: Engine
   readonly signing: Uint8Array
   readonly book: Book
@@ -35,8 +36,11 @@ type Peer = {
   /** Lanes that pay us over this connection; the index is the handle. */
   readonly handles: Payee[]
   /** Our side of the upgrade is done. */
-  ready: Promise<void>
+  isReady: boolean
 }
+
+/** Milliseconds in which a peer that we connect to has to introduce itself and show what it holds. */
+const handshakeMs = 15_000
 
 export class Peers {
   readonly #ports: PeersPorts
@@ -62,11 +66,24 @@ export class Peers {
       address,
       signal === undefined ? {} : { signal },
     )
-    const peer = this.#peer(connection)
-    const { link } = peer
-    await peer.ready
-    await link.until(() => link.synced, signal)
-    return link
+    const { link } = this.#peer(connection)
+    const done = new AbortController()
+    const silence = this.#ports.sleep(handshakeMs, done.signal).then(() => {
+      if (!done.signal.aborted) link.end(silent)
+    })
+    try {
+      await this.inStep(link, signal)
+      return link
+    } finally {
+      done.abort()
+      await silence
+    }
+  }
+
+  /** Waits until both sides have shown on a link what they hold; before, nothing is signed. */
+  inStep(link: Link, signal?: AbortSignal): Promise<void> {
+    const peer = this.#peer(link.connection)
+    return link.until(() => link.synced && peer.isReady, signal)
   }
 
   /** The link that a connection was upgraded to; upgrades it if it was not. */
@@ -74,11 +91,11 @@ export class Peers {
     return this.#peer(connection).link
   }
 
-  /** An open link to the peer who signs with `signer`. */
+  /** The newest open link to the peer who signs with `signer`. */
   find(signer: Address): Link | undefined {
-    for (const { link } of this.#peers.values())
-      if (link.isOpen && link.signer === signer) return link
-    return undefined
+    return [...this.#peers.values()]
+      .map(({ link }) => link)
+      .findLast((link) => link.isOpen && link.signer === signer)
   }
 
   send(signer: Address, message: Message): void {
@@ -93,14 +110,21 @@ export class Peers {
       onPayFrames: async (from, bodies) => this.#onPayFrames(from, bodies),
       onProblem: (_, error) => this.#ports.onProblem(error),
     })
-    const peer: Peer = { link, handles: [], ready: Promise.resolve() }
+    const peer: Peer = { link, handles: [], isReady: false }
+    if (connection.closed.aborted) return peer
     this.#peers.set(connection.id, peer)
-    peer.ready = this.#upgrade(link)
-    peer.ready.catch(() => undefined)
     connection.closed.addEventListener('abort', () => {
       this.#peers.delete(connection.id)
       if (link.introduction !== undefined) this.#ports.onPeer(link, false)
     })
+    // What ends the link ends the upgrade, and is told to all who wait for it.
+    this.#upgrade(link).then(
+      () => {
+        peer.isReady = true
+        link.changed.notify()
+      },
+      () => undefined,
+    )
     return peer
   }
 
@@ -119,17 +143,18 @@ export class Peers {
     })
     await link.until(() => link.introduction !== undefined)
     const signer = link.signer ?? '0x'
-    book.resume(signer)
+    // On this very connection: another one may be dead already and not know it.
+    for (const message of book.holdings(signer)) link.send(message)
     await Promise.all(lanes.paying(signer).map((payer) => this.bind(link, payer)))
     link.send({ type: 'synced' })
-    book.replay(signer)
+    for (const message of book.unanswered(signer)) link.send(message)
   }
 
   /** Binds a lane we pay by to the connection; the payee shows what it holds. */
   async bind(link: Link, payer: Payer, signal?: AbortSignal): Promise<void> {
     if (payer.isBoundTo(link)) return
     link.send({ type: 'bind', channelId: payer.channelId, lane: payer.id })
-    await link.until(() => payer.isBoundTo(link), signal)
+    await link.until(() => payer.isBoundTo(link) || payer.isClosed, signal)
   }
 
   async #onMessage(link: Link, message: Message): Promise<void> {
@@ -204,8 +229,11 @@ export class Peers {
 
   /** The payer of a lane gets a handle for it, and sees the claim we hold. */
   #onBind(link: Link, channelId: Hex, lane: bigint): void {
-    this.#mine(link, channelId)
+    const channel = this.#mine(link, channelId)
     const payee = this.#ports.lanes.payee(channelId, lane)
+    // A payer that was away when its lane was closed has not heard of it yet.
+    if (payee === undefined && lane < (channel.complete?.body.outcome.nextLane ?? 0n))
+      return link.send(Channel.sync(channel))
     const handles = this.#peers.get(link.connection.id)?.handles
     if (payee === undefined || handles === undefined)
       throw new LinkError('LANE_UNKNOWN', `There is no lane ${lane} by which you pay us.`)
@@ -245,3 +273,8 @@ export class Peers {
     return channel
   }
 }
+
+const silent = new LinkError(
+  'PEER_SILENT',
+  'The peer takes connections but does not speak Sluice in time; check the address and try again.',
+)

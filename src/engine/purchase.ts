@@ -9,7 +9,7 @@ import * as Opening from '../core/opening.js'
 import * as Price from '../core/price.js'
 import * as Quote from '../core/quote.js'
 import * as Receipt from '../core/receipt.js'
-import type { StreamMessage } from '../core/stream-message.js'
+import { offsetMax, type StreamMessage } from '../core/stream-message.js'
 import type { Domain } from '../core/typed-data.js'
 import type { Engine } from '../crypto/engine.js'
 import type { Link } from './link.js'
@@ -79,7 +79,7 @@ export class Purchase implements AsyncIterable<Uint8Array> {
   readonly lane: bigint
   readonly quote: Quote.Quote
   /** The receipt, once drained and paid; rejects with what ended the stream before that. */
-  readonly receipt: Promise<Receipt.Receipt>
+  readonly receipt: Promise<Receipt.Signed>
   readonly #ports: PurchasePorts
   readonly #link: Link
   readonly #payer: Payer
@@ -92,9 +92,11 @@ export class Purchase implements AsyncIterable<Uint8Array> {
   #acknowledged: bigint
   #end: (StreamMessage & { type: 'end' }) | undefined
   #draining = false
+  /** Resolves once the provider was told where to begin, or that failed: nothing is said before. */
+  readonly #opened: Promise<void>
   #failure: unknown
-  #settling: Promise<Receipt.Receipt> | undefined
-  #resolve: (receipt: Receipt.Receipt) => void = () => undefined
+  #settling: Promise<Receipt.Signed> | undefined
+  #resolve: (receipt: Receipt.Signed) => void = () => undefined
   #reject: (error: unknown) => void = () => undefined
 
   constructor(
@@ -123,7 +125,7 @@ export class Purchase implements AsyncIterable<Uint8Array> {
       this.#reject = reject
     })
     this.receipt.catch(() => undefined)
-    this.#open()
+    this.#opened = this.#open()
   }
 
   /** Offset after the last bytes yielded; at first, where the stream starts. */
@@ -141,7 +143,7 @@ export class Purchase implements AsyncIterable<Uint8Array> {
     return Price.owed(this.quote.price, this.#acknowledged)
   }
 
-  #open(): void {
+  #open(): Promise<void> {
     const { crypto, domain, peer, session } = this.#ports
     const opening: Opening.Opening = {
       channelId: this.channelId,
@@ -152,12 +154,16 @@ export class Purchase implements AsyncIterable<Uint8Array> {
       nonce: this.#asked.nonce,
     }
     const signature = crypto.secp256k1.sign(Opening.digest(domain, opening), session)
-    this.#payer.start(this.id, this.quote, this.#position, {
-      acknowledge: (offset) => this.#write(StreamFrame.encodeAcknowledgement(offset)),
-      fail: (error) => this.#fail(error),
-    })
     const { channelId, lane, id: purchase } = this
-    this.#send({ type: 'open', channelId, lane, purchase, offset: this.#position, signature })
+    const offset = this.#position
+    const limit = this.#limit <= offsetMax ? this.#limit : undefined
+    return this.#payer
+      .start(purchase, this.quote, offset, {
+        acknowledge: (upTo) => this.#write(StreamFrame.encodeAcknowledgement(upTo)),
+        fail: (error) => this.#fail(error),
+      })
+      .then(() => this.#send({ type: 'open', channelId, lane, purchase, offset, limit, signature }))
+      .catch((error) => this.#fail(error))
   }
 
   /** Everything below `offset` is durable here and will be paid. */
@@ -172,7 +178,7 @@ export class Purchase implements AsyncIterable<Uint8Array> {
   }
 
   /** Ends the stream: what is on its way is received, acknowledged and paid. Resolves with the receipt. */
-  async stop(reason: Receipt.Reason = 'consumer-stopped'): Promise<Receipt.Receipt> {
+  async stop(reason: Receipt.Reason = 'consumer-stopped'): Promise<Receipt.Signed> {
     this.#drain(reason)
     while ((await this.#next()) !== undefined);
     return this.receipt
@@ -204,7 +210,7 @@ export class Purchase implements AsyncIterable<Uint8Array> {
   #drain(reason: Receipt.Reason): void {
     if (this.#draining || this.#end !== undefined) return
     this.#draining = true
-    this.#send({ type: 'drain', reason })
+    void this.#opened.then(() => this.#send({ type: 'drain', reason }))
   }
 
   /** The next bytes, undefined at the end. While draining, what arrives is acknowledged as it comes. */
@@ -231,16 +237,18 @@ export class Purchase implements AsyncIterable<Uint8Array> {
   }
 
   #take(position: bigint, data: Uint8Array): void {
-    const expected = this.#position + BigInt(data.length)
+    const { price, quantum, size } = this.quote
+    const step = position - this.#position
+    // A piece of more than a quantum never leaves a provider: it would be paid for at once, unseen.
     const fits =
-      this.quote.price.unit === 'byte' ? position === expected : position >= this.#position
-    if (!fits || (this.quote.size !== undefined && position > this.quote.size))
+      price.unit === 'byte' ? step === BigInt(data.length) : step >= 0n && step <= quantum
+    if (!fits || (size !== undefined && position > size))
       throw new PurchaseError('BAD_OFFSET', 'The provider counts other offsets than it sends.')
     this.#position = position
   }
 
   /** Waits until the owner has called everything durable, pays it to the unit, and exchanges receipts. */
-  async #settle(end: StreamMessage & { type: 'end' }): Promise<Receipt.Receipt> {
+  async #settle(end: StreamMessage & { type: 'end' }): Promise<Receipt.Signed> {
     if (this.#draining || this.#mode === 'auto') this.acknowledge(this.#position)
     const last = Amount.min(end.offset, this.#limit)
     const lost = (): boolean => !this.#link.isOpen
@@ -257,7 +265,8 @@ export class Purchase implements AsyncIterable<Uint8Array> {
     }
     const { crypto, domain, session } = this.#ports
     const digest = Receipt.digest(domain, receipt)
-    this.#send({ type: 'receipt', signature: crypto.secp256k1.sign(digest, session) })
+    const signature = crypto.secp256k1.sign(digest, session)
+    this.#send({ type: 'receipt', signature })
     const answer = await this.#asked.reader.next()
     if (answer?.type !== 'message' || answer.message.type !== 'receipt') throw refusal(answer)
     if (crypto.secp256k1.recover(digest, answer.message.signature) !== this.#payee)
@@ -267,7 +276,7 @@ export class Purchase implements AsyncIterable<Uint8Array> {
       )
     await this.#payer.end(this.id, true)
     await this.#asked.stream.close()
-    return receipt
+    return { ...receipt, signatures: { payer: signature, payee: answer.message.signature } }
   }
 
   #fail(error: unknown): void {

@@ -2,13 +2,14 @@
  * The provider's side of one paid stream: quotes, checks who opens, sends as far as credit reaches, pauses
  * where it ends, and drains to a receipt. It never sends a byte beyond a durable grant.
  */
+import * as Amount from '../core/amount.js'
 import { fromHex, type Hex, toHex } from '../core/bytes.js'
 import { SluiceError, toProblem } from '../core/errors.js'
 import type { Lane } from '../core/lane.js'
 import * as Opening from '../core/opening.js'
 import * as Quote from '../core/quote.js'
 import * as Receipt from '../core/receipt.js'
-import { payloadMax, type StreamMessage } from '../core/stream-message.js'
+import { offsetMax, payloadMax, type StreamMessage } from '../core/stream-message.js'
 import type { Domain } from '../core/typed-data.js'
 import type { Engine } from '../crypto/engine.js'
 import type { Link } from './link.js'
@@ -29,7 +30,9 @@ export type Offer = {
   ) => AsyncIterable<Uint8Array> | AsyncIterable<Piece>
   /** Aborts when the owner withdraws the offer: running streams are drained. */
   readonly withdrawn: AbortSignal
-  readonly onReceipt: (receipt: Receipt.Receipt) => void
+  readonly onReceipt: (receipt: Receipt.Signed) => void
+  /** The source failed; what it had yielded is paid all the same. */
+  readonly onProblem: (error: unknown) => void
 }
 
 export type SalePorts = {
@@ -79,6 +82,8 @@ class Sale {
   #reason: Receipt.Reason = 'complete'
   #failure: unknown
   #sent = 0n
+  /** No byte beyond is sent: here the resource ends, or the consumer's budget. */
+  #limit = 0n
   #receipt: Uint8Array | undefined
 
   constructor(ports: SalePorts, link: Link, stream: ByteStream) {
@@ -100,7 +105,9 @@ class Sale {
     this.#checkOpening(open, lane, offer.quote, nonce)
     const { price, quantum } = offer.quote
     const terms = { quote: toHex(Quote.hash(offer.quote)), price, quantum }
-    const stream = { purchase: open.purchase, stop: () => this.#supersede(payee) }
+    this.#limit = Amount.min(offer.quote.size ?? offsetMax, open.limit ?? offsetMax)
+    const limit = this.#limit
+    const stream = { purchase: open.purchase, limit, stop: () => this.#supersede(payee) }
     const wake = (): void => payee.wake()
     const { closed } = this.#link.connection
     closed.addEventListener('abort', wake)
@@ -109,6 +116,7 @@ class Sale {
       this.#sent = open.offset
       void this.#listen(payee, open.purchase)
       await this.#deliver(offer, payee, open.purchase)
+      payee.stopped(stream, this.#sent)
       await this.#settle(offer, payee, stream, lane, open)
     } finally {
       closed.removeEventListener('abort', wake)
@@ -183,20 +191,24 @@ class Sale {
     const withdraw = (): void => this.#end('provider-stopped', payee)
     offer.withdrawn.addEventListener('abort', withdraw, { once: true })
     if (offer.withdrawn.aborted) withdraw()
-    const stopped = new Promise<undefined>((resolve) =>
-      signal.addEventListener('abort', () => resolve(undefined), { once: true }),
-    )
-    const source = this.#isWhole(offer, payee, purchase)
-      ? undefined
-      : offer.open(this.#sent, signal)[Symbol.asyncIterator]()
+    let source: AsyncIterator<Uint8Array | Piece> | undefined
     try {
+      if (!this.#isWhole(offer, payee, purchase))
+        source = offer.open(this.#sent, signal)[Symbol.asyncIterator]()
       while (source !== undefined && !signal.aborted) {
-        const next = await Promise.race([source.next(), stopped])
+        if (this.#sent >= this.#limit && this.#sent !== offer.quote.size) {
+          this.#end('budget-exhausted', payee)
+          break
+        }
+        const next = await nextOf(source, signal)
         if (next === undefined || next.done) break
         await this.#sendPiece(next.value, offer, payee, purchase)
       }
     } catch (error) {
-      if (this.#failure === undefined && !this.#link.isOpen) throw error
+      if (this.#failure === undefined) {
+        if (!this.#link.isOpen) throw error
+        offer.onProblem(error)
+      }
       this.#end('provider-failed', payee)
     } finally {
       offer.withdrawn.removeEventListener('abort', withdraw)
@@ -220,17 +232,14 @@ class Sale {
     const data = piece instanceof Uint8Array ? piece : piece.data
     const target = piece instanceof Uint8Array ? this.#sent + BigInt(data.length) : piece.position
     const divisible = quote.price.unit === 'byte'
-    if (target < this.#sent || (divisible && target !== this.#sent + BigInt(data.length)))
-      throw new SaleError('BAD_SOURCE', 'The source yields pieces whose positions do not fit.')
+    checkPiece(quote, this.#sent, data, target)
     for (let at = 0; at < data.length; ) {
       const needed = divisible ? this.#sent + 1n : target
+      if (needed > this.#limit) return this.#end('budget-exhausted', payee)
       const granted = await payee.granted(purchase, needed, () => this.#stop.signal.aborted)
       if (this.#stop.signal.aborted) return
-      if (granted < needed) {
-        this.#end('budget-exhausted', payee)
-        return
-      }
-      const room = divisible ? Number(granted - this.#sent) : data.length
+      if (granted < needed) return this.#end('budget-exhausted', payee)
+      const room = divisible ? Number(Amount.min(granted, this.#limit) - this.#sent) : data.length
       const part = data.subarray(at, at + Math.min(room, payloadMax))
       at += part.length
       this.#sent = divisible
@@ -238,7 +247,7 @@ class Sale {
         : at === data.length
           ? target
           : this.#sent
-      if (!this.#stream.send(StreamFrame.encodeData(this.#sent, part)))
+      if (!this.#write(StreamFrame.encodeData(this.#sent, part)))
         await this.#stream.drained(this.#stop.signal).catch((error) => {
           if (!this.#stop.signal.aborted) throw error
         })
@@ -274,8 +283,9 @@ class Sale {
     if (recover(digest, this.#receipt) !== lane.sessionKey)
       throw new SaleError('BAD_SIGNATURE', 'The receipt is not what this stream delivered.')
     await payee.end(stream, this.#sent, true)
-    this.#send({ type: 'receipt', signature: sign(digest, this.#ports.signing) })
-    onReceipt(receipt)
+    const signature = sign(digest, this.#ports.signing)
+    this.#send({ type: 'receipt', signature })
+    onReceipt({ ...receipt, signatures: { payer: this.#receipt, payee: signature } })
   }
 
   #end(reason: Receipt.Reason, payee: Payee): void {
@@ -286,7 +296,54 @@ class Sale {
   }
 
   #send(message: StreamMessage): void {
-    this.#stream.send(StreamFrame.encodeMessage(message))
+    this.#write(StreamFrame.encodeMessage(message))
+  }
+
+  #write(frame: Uint8Array): boolean {
+    try {
+      return this.#stream.send(frame)
+    } catch (error) {
+      this.#failure ??= error
+      throw error
+    }
+  }
+}
+
+/**
+ * What the source yields next, undefined once aborted. Every wait has its own listener: racing each piece
+ * against one promise that lasts would keep them all.
+ */
+const nextOf = (
+  source: AsyncIterator<Uint8Array | Piece>,
+  signal: AbortSignal,
+): Promise<IteratorResult<Uint8Array | Piece> | undefined> =>
+  new Promise((resolve, reject) => {
+    const stop = (): void => resolve(undefined)
+    signal.addEventListener('abort', stop, { once: true })
+    source
+      .next()
+      .finally(() => signal.removeEventListener('abort', stop))
+      .then(resolve, reject)
+  })
+
+/**
+ * A piece that no consumer could follow, or that no window could ever hold, is the source's fault.
+ * @throws SaleError `BAD_SOURCE`
+ */
+function checkPiece(quote: Quote.Quote, sent: bigint, data: Uint8Array, target: bigint): void {
+  const refuse = (condition: boolean, why: string): void => {
+    if (condition) throw new SaleError('BAD_SOURCE', `The source of "${quote.resource}" ${why}.`)
+  }
+  refuse(quote.size !== undefined && target > quote.size, 'yields more than its size')
+  if (quote.price.unit === 'byte')
+    refuse(target !== sent + BigInt(data.length), 'counts other bytes than it yields')
+  else {
+    refuse(target < sent, 'goes back on its timeline')
+    refuse(
+      target - sent > quote.quantum,
+      'yields a piece longer than a quantum; offer a larger one',
+    )
+    refuse(target > sent && data.length === 0, 'moves on without any bytes')
   }
 }
 

@@ -26,21 +26,21 @@ export type FileOffer = {
 /** One read; large enough that reading is never the bottleneck. */
 const readSize = 262_144
 
-/**
- * Offers the file at `path` under its base name.
- * @throws FileError `FILE_UNREADABLE`, `PRICE_UNFIT`
- */
-export async function sellFile(
-  node: Node,
+/** A file that was read through once, ready to be offered. */
+export type PreparedFile = {
+  readonly resource: string
+  readonly bytes: bigint
+  readonly sha256: Uint8Array
+  readonly open: (offset: bigint, stop: AbortSignal) => AsyncIterable<Uint8Array>
+}
+
+/** Reads the file at `path` through, for its hash. @throws FileError `FILE_UNREADABLE` */
+export async function prepareFile(
   path: string,
-  options: SellFileOptions,
-): Promise<FileOffer> {
-  const { price, signal, onHashed } = options
-  checkPrice(price)
+  { signal, onHashed }: Pick<SellFileOptions, 'signal' | 'onHashed'> = {},
+): Promise<PreparedFile> {
   const before = await fingerprint(path)
   const sha256 = await hashFile(path, onHashed, signal)
-  const size = before.size
-  const resource = basename(path)
   const content = async function* (offset: bigint, stop: AbortSignal): AsyncGenerator<Uint8Array> {
     const now = await fingerprint(path)
     if (now.size !== before.size || now.changed !== before.changed)
@@ -48,18 +48,30 @@ export async function sellFile(
         'FILE_CHANGED',
         `${path} changed since it was put on offer; sell it anew.`,
       )
-    if (offset === size) return
+    if (offset === before.size) return
     const start = Number(offset)
     yield* createReadStream(path, { start, highWaterMark: readSize, signal: stop })
   }
-  const receipts = node.serve(resource, {
-    price,
-    size,
-    sha256,
-    open: content,
-    ...(signal === undefined ? {} : { signal }),
-  })
-  return { resource, bytes: size, sha256, receipts }
+  return { resource: basename(path), bytes: before.size, sha256, open: content }
+}
+
+/**
+ * Offers a file under its base name. A path is read through first; a node that already answers peers had better
+ * be given a prepared file, so that nobody who comes back meanwhile finds nothing on offer.
+ * @throws FileError `FILE_UNREADABLE`, `PRICE_UNFIT`
+ */
+export async function sellFile(
+  node: Node,
+  file: string | PreparedFile,
+  options: SellFileOptions,
+): Promise<FileOffer> {
+  const { price, signal } = options
+  checkPrice(price)
+  const prepared = typeof file === 'string' ? await prepareFile(file, options) : file
+  const { resource, bytes, sha256, open } = prepared
+  const withdraw = signal === undefined ? {} : { signal }
+  const receipts = node.serve(resource, { price, size: bytes, sha256, open, ...withdraw })
+  return { resource, bytes, sha256, receipts }
 }
 
 /** A file has bytes, and no timeline. @throws FileError `PRICE_UNFIT` */

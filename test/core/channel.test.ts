@@ -275,6 +275,18 @@ describe('a refusal', () => {
   })
 })
 
+describe('a lane', () => {
+  it('is opened by its payer alone: nobody puts our money under a key of theirs', () => {
+    const world = liveWorld()
+    propose(world, 0, { ...laneOpen(1, 300n), sessionKey: World.signers[0] })
+    const [proposal] = world.queues[1]
+    const step = stepOf(world, 1, { type: 'message', message: proposal as Message })
+    expect(codes(step)).toEqual(['refused FOREIGN_LANE'])
+    expect(sent(step)).toMatchObject([{ type: 'refuse', code: 'FOREIGN_LANE' }])
+    expect(step.channel.proposal).toBeUndefined()
+  })
+})
+
 describe('a version that is signed', () => {
   it('is signed once: other content is refused, the same is answered again', () => {
     const world = liveWorld()
@@ -344,10 +356,39 @@ describe('claims', () => {
   })
 })
 
+describe('a lane that is to be closed', () => {
+  it.each<World.Side>([0, 1])(
+    'by seat %d pays no more than it closes with, until that is dropped',
+    (side) => {
+      const world = liveWorld()
+      change(world, 0, laneOpen(0, 100n))
+      const payable = (): bigint => Channel.payable(channelOf(world, 1), 0n)
+      expect(payable()).toBe(100n)
+      world.promised.set(0n, 60n)
+      world.accepted.set(0n, 60n)
+      propose(world, side, { type: 'lane-close', lane: 0n, claim: 60n })
+      if (side === 0) World.act(world, { type: 'deliver', side: 1, at: 0 })
+      // Not complete yet, and the payer may take its time: what it pays now it would never have to settle.
+      expect(payable()).toBe(60n)
+      World.settle(world)
+      expect(payable()).toBe(0n)
+    },
+  )
+
+  it('pays all again when the peer refuses to close it', () => {
+    const world = liveWorld()
+    change(world, 0, laneOpen(0, 100n))
+    propose(world, 1, { type: 'lane-close', lane: 0n, claim: 60n })
+    expect(Channel.payable(channelOf(world, 1), 0n)).toBe(60n)
+    World.settle(world)
+    expect(Channel.payable(channelOf(world, 1), 0n)).toBe(100n)
+  })
+})
+
 describe('garbage', () => {
   const world = liveWorld()
   change(world, 0, laneOpen(0, 100n))
-  propose(world, 0, laneOpen(1, 3n))
+  propose(world, 0, laneOpen(0, 3n))
   World.act(world, { type: 'deliver', side: 1, at: 0 })
   const channelId = channelOf(world, 0).id
   const complete = completeOf(world, 0)

@@ -69,6 +69,11 @@ describe('the credit window', () => {
     expect(granted(small, a)).toBe(100n)
   })
 
+  it('of a lane is measured by the dearest quantum that shares it', () => {
+    expect(granted(grantAll(open(Meter.empty), 0n, { quantumPrice: 25n }))).toBe(250n)
+    expect(granted(grantAll(open(Meter.empty), 0n, { quantumPrice: 1n }))).toBe(100n)
+  })
+
   it('ends at what the lane, the peer and the owner bear', () => {
     const meter = open(Meter.empty)
     expect(granted(grantAll(meter, 100n, { capacity: 104n }))).toBe(1_040n)
@@ -254,7 +259,11 @@ describe('whatever a consumer does, it gets no more unpaid than the window', () 
           expect(error).toBeInstanceOf(Meter.MeterError)
         }
       } else if (type === 'take' && sent !== undefined) {
-        const all = { ...wide, ...bounds, accepted: this.paid }
+        const running = [...this.streams.keys()].map((key) => Meter.find(this.meter, key))
+        const quantumPrice = running
+          .map((each) => (each === undefined ? 0n : Price.owed(each.price, each.quantum)))
+          .reduce(Amount.larger, 0n)
+        const all = { ...wide, ...bounds, quantumPrice, accepted: this.paid }
         const offset = Meter.grantable(this.meter, id, all, this.streams.size)
         this.meter = Meter.grant(this.meter, id, offset)
         const until = sent + share((Meter.find(this.meter, id)?.granted ?? sent) - sent, part)

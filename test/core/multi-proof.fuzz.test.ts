@@ -37,11 +37,11 @@ const mutation = fc
     const j = at % Math.max(1, siblings.length)
     const old = ends[i]
     if (kind === 0) siblings.splice(j, 1)
-    if (kind === 1) siblings.splice(j, 0, bytes)
+    if (kind === 1) siblings.splice(at % (siblings.length + 1), 0, bytes)
     if (kind === 2) siblings.splice(j, 1, bytes)
     if (kind === 3) siblings.reverse()
     if (kind === 4) ends.splice(i, 1)
-    if (kind === 5) ends.splice(i, 0, end)
+    if (kind === 5) ends.splice(at % (ends.length + 1), 0, end)
     if (kind === 6 && old) ends[i] = { ...old, depth }
     if (kind === 7 && old) ends[i] = { ...old, leaf: end.leaf }
     return { ends, siblings }

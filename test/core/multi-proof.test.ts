@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { zeroes } from '../../src/core/bytes.js'
 import * as MultiProof from '../../src/core/multi-proof.js'
 import * as Tree from '../../src/core/tree.js'
-import { type Entry, filler, hex, sha256, treeRoot } from '../vectors/reference.js'
+import { type Entry, filler, hex, join, sha256, tagged, treeRoot } from '../vectors/reference.js'
 
 /** Keys that share their first bytes, so that trees get deep. */
 const key = fc
@@ -116,12 +116,35 @@ describe('a multi-proof', () => {
     expect(() => MultiProof.update(root, content, forged)).toThrow(badProof)
   })
 
-  it('that shows a genuine leaf away from its place is refused', () => {
-    const [stranger, , asked] = content
-    if (stranger === undefined || asked === undefined) throw new Error('there are eight')
-    // The whole proof is genuine; only it is shown for a key that leads elsewhere.
-    const proof = MultiProof.prove(tree, [stranger.key])
-    expect(() => MultiProof.verify(root, [asked.key], proof)).toThrow(badProof)
+  it('that shows a leaf away from its place is refused, even under a root that has it there', () => {
+    const leaf = { key: filler('a').fill(255, 0, 1), value: filler('1') }
+    const misplaced = tagged('node', tagged('leaf', leaf.key, leaf.value), zeroes())
+    const forged = { ends: [{ depth: 1, leaf }], siblings: [zeroes()] }
+    const asked = filler('b').fill(0, 0, 1)
+    expect(() => MultiProof.verify(misplaced, [asked], forged)).toThrow(badProof)
+  })
+
+  it('with a byte or a part too many is refused, though all that is hashed is genuine', () => {
+    const keys = keysOf(content.slice(2, 5))
+    const proof = MultiProof.prove(tree, keys)
+    const { ends, siblings } = proof
+    const longer = (bytes: Uint8Array): Uint8Array => join(bytes, Uint8Array.of(0))
+    const forgeries: MultiProof.MultiProof[] = [
+      { ends, siblings: [...siblings, root] },
+      { ends: [...ends, { depth: 3, leaf: undefined }], siblings },
+      ...siblings.map((hash, at) => ({ ends, siblings: siblings.with(at, longer(hash)) })),
+      ...ends.flatMap((end, at) => {
+        const { key, value } = end.leaf ?? { key: zeroes(), value: zeroes() }
+        // A longer key would be another key: its leaf would prove absent what is there.
+        return [
+          { siblings, ends: ends.with(at, { ...end, leaf: { key: longer(key), value } }) },
+          { siblings, ends: ends.with(at, { ...end, leaf: { key, value: longer(value) } }) },
+        ]
+      }),
+    ]
+    expect(MultiProof.verify(root, keys, proof)).not.toContain(undefined)
+    for (const forged of forgeries)
+      expect(() => MultiProof.verify(root, keys, forged)).toThrow(badProof)
   })
 
   it.each<[string, MultiProof.MultiProof]>([

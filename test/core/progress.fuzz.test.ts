@@ -78,6 +78,7 @@ function run(wanted: readonly Wanted[], capacity: bigint) {
     running.push(...waiting.filter(({ begins }) => begins === round))
     const bounds = {
       accepted: Promised.amount(promised),
+      quantumPrice: running.map(({ quote }) => Quote.quantumPrice(quote)).reduce(Amount.larger, 0n),
       capacity,
       peerExposure: 0n,
       ownerAllows: undefined,

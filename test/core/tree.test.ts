@@ -2,7 +2,15 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { toHex, zeroes } from '../../src/core/bytes.js'
 import * as Tree from '../../src/core/tree.js'
-import { type Entry, filler, sha256, treeProof, treeRoot } from '../vectors/reference.js'
+import {
+  type Entry,
+  filler,
+  join,
+  sha256,
+  tagged,
+  treeProof,
+  treeRoot,
+} from '../vectors/reference.js'
 
 /** Keys that share their first bytes, so that trees get deep. */
 const key = fc
@@ -103,6 +111,8 @@ describe('many changes at once', () => {
     if (tree === undefined || !('left' in tree)) throw new Error('two keys make a branch')
     if (changed === undefined || !('left' in changed)) throw new Error('two keys make a branch')
     expect(changed.right).toBe(tree.right)
+    // Nor does a node keep the memory of its whole batch.
+    expect(Tree.root(changed.left).buffer.byteLength).toBe(32)
     expect(Tree.setAll(tree, [])).toBe(tree)
   })
 
@@ -207,14 +217,37 @@ describe('a proof', () => {
   })
 
   it('of a leaf that does not lie on the way to the key is refused', () => {
-    const entries: Entry[] = Array.from({ length: 8 }, (_, i) => [filler(`k${i}`), filler(`v${i}`)])
-    const tree = treeOf(entries)
-    const proof = Tree.prove(tree, filler('k0'))
-    // The whole proof is genuine; only it is shown for another key.
-    const strangers = entries.map(([key]) => key).filter((key) => key[0] !== filler('k0')[0])
-    for (const key of strangers)
-      expect(() => Tree.verify(Tree.root(tree), key, proof)).toThrow(badProof)
+    const [left, right] = [filler('left').fill(0, 0, 1), filler('right').fill(255, 0, 1)]
+    // A root that no tree has: the leaf of a key that goes right hangs on the left.
+    const forged = tagged('node', tagged('leaf', right, filler('1')), zeroes())
+    const proof = { siblings: [zeroes()], leaf: { key: right, value: filler('1') } }
+    expect(() => Tree.verify(forged, left, proof)).toThrow(badProof)
+    expect(() => Tree.update(forged, left, filler('2'), proof)).toThrow(badProof)
   })
+})
+
+it('a proof of a leaf away from its place is refused, even under a root that has it there', () => {
+  const leaf = { key: filler('a').fill(255, 0, 1), value: filler('1') }
+  const misplaced = tagged('node', tagged('leaf', leaf.key, leaf.value), zeroes())
+  const asked = filler('b').fill(0, 0, 1)
+  expect(() => Tree.verify(misplaced, asked, { siblings: [zeroes()], leaf })).toThrow(badProof)
+})
+
+it('a proof with a byte too many is refused, though all that is hashed is genuine', () => {
+  const entries: Entry[] = Array.from({ length: 8 }, (_, i) => [filler(`k${i}`), filler(`v${i}`)])
+  const tree = treeOf(entries)
+  const key = filler('k0')
+  const { siblings, leaf } = Tree.prove(tree, key)
+  if (leaf === undefined) throw new Error('the key is there')
+  const longer = (bytes: Uint8Array): Uint8Array => join(bytes, Uint8Array.of(0))
+  const forgeries: Tree.Proof[] = [
+    ...siblings.map((hash, at) => ({ leaf, siblings: siblings.with(at, longer(hash)) })),
+    // A longer key would be another key: its leaf would prove absent what is there.
+    { siblings, leaf: { ...leaf, key: longer(key) } },
+    { siblings, leaf: { ...leaf, value: longer(leaf.value) } },
+  ]
+  for (const forged of forgeries)
+    expect(() => Tree.verify(Tree.root(tree), key, forged)).toThrow(badProof)
 })
 
 describe('an update from a proof alone', () => {

@@ -1,9 +1,11 @@
-/** Hash chains by node:crypto, and the kernel's two builds: what chain tests compare. */
+/** Hash chains by node:crypto, and the kernel's four builds: what chain tests compare. */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { ChainPosition, Generate, Walk } from '../../src/core/chain.js'
 
-export const builds = ['kernel.wasm', 'kernel.debug.wasm'] as const
+export const releases = ['kernel.wasm', 'kernel.simd.wasm'] as const
+export const debugs = ['kernel.debug.wasm', 'kernel.simd.debug.wasm'] as const
+export const builds = [...releases, ...debugs] as const
 
 /** Bytes of one build of the kernel, as `npm run build:wasm` left it. */
 export const wasmOf = (build: (typeof builds)[number]): Uint8Array =>

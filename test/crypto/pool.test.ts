@@ -253,7 +253,7 @@ describe('a process', () => {
     ['as built', 'dist/crypto/pool.js'],
   ])('ends by itself with threads idle, %s', async (_, file) => {
     const child = run('test/crypto/children/verifier.ts', [file])
-    expect(await child.line()).toBe('64 on 2 threads')
+    expect(await child.line()).toBe('64 signers, 0 here')
     expect(await child.ended()).toEqual({ code: 0, stderr: '' })
   })
 })

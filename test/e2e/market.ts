@@ -1,45 +1,63 @@
 /**
  * A market of real processes: a ledger, a seller with a file and a buyer with money, each on a home of its
- * own, each started again by the same command. What it says about money it reads from the ledger and the stores.
+ * own, each started again by the very same command. What it says about money comes from the ledger and the stores.
  */
 import { createHash } from 'node:crypto'
 import { createReadStream, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { expect } from 'vitest'
+import { type Address, type Hex, zeroAddress } from '../../src/core/bytes.js'
 import * as Price from '../../src/core/price.js'
-import { connectLedger } from '../../src/sluice.js'
-import { type Ended, type Line, type Running, run, sluice } from '../support/processes.js'
+import { connectLedger, openIdentity } from '../../src/sluice.js'
+import { type Line, type Running, run, sluice } from '../support/processes.js'
 
 export type Role = 'ledger' | 'seller' | 'buyer'
 
 export type MarketOptions = {
   readonly directory: string
   readonly bytes: number
-  readonly price: string
-  /** Bytes of the file are drawn from this. */
+  readonly price?: string
+  /** Decides the bytes of the file. */
   readonly random: () => number
+}
+
+type Balances = { readonly buyer: bigint; readonly seller: bigint }
+
+/** One purchase of the file, however many processes it takes. */
+export type Sale = {
+  readonly out: string
+  readonly before: Balances
+  /** Every buyer so far: the same command each time. */
+  readonly buyers: Running[]
 }
 
 export class Market {
   readonly file: string
-  readonly out: string
   readonly price: Price.Price
   readonly bytes: number
-  readonly funds: bigint
-  readonly #directory: string
+  readonly directory: string
   readonly #priceText: string
+  readonly #running = new Map<Role, Running>()
   #url = ''
   #multiaddr = ''
+  #sales = 0
 
-  constructor({ directory, bytes, price, random }: MarketOptions) {
-    this.#directory = directory
+  private constructor({ directory, bytes, price = '3/KiB', random }: MarketOptions) {
+    this.directory = directory
     this.#priceText = price
     this.price = Price.parse(price)
     this.bytes = bytes
     this.file = join(directory, 'file.bin')
-    this.out = join(directory, 'bought.bin')
-    this.funds = this.owed + this.owed / 3n + 7n
     mkdirSync(directory, { recursive: true })
     writeFileSync(this.file, content(bytes, random))
+  }
+
+  /** A market whose ledger and seller listen. */
+  static async open(options: MarketOptions): Promise<Market> {
+    const market = new Market(options)
+    await market.start('ledger')
+    await market.start('seller')
+    return market
   }
 
   /** What the whole file costs. */
@@ -47,93 +65,158 @@ export class Market {
     return Price.owed(this.price, BigInt(this.bytes))
   }
 
-  home(role: Role): string {
-    return join(this.#directory, role)
+  /** The most a buyer gives: more than it takes, so that change comes back. */
+  get budget(): bigint {
+    return this.owed + this.owed / 3n + 7n
   }
 
-  /** Ledger and seller listen, the buyer's account holds `funds`. */
-  async open(): Promise<{ ledger: Running; seller: Running }> {
-    const ledger = await this.ledger()
-    const seller = await this.seller()
-    await this.command('keys', '--home', this.home('buyer'), '--fund', String(this.funds))
-    return { ledger, seller }
-  }
-
-  async ledger(): Promise<Running> {
-    const running = sluice([
-      ...['ledger', '--home', this.home('ledger'), '--listen', '127.0.0.1:0', '--json'],
-    ])
-    const { url } = await running.event('listening')
-    if (this.#url !== '' && url !== this.#url) throw new Error(`the ledger moved to ${url}`)
-    this.#url = String(url)
-    return running
-  }
-
-  async seller(): Promise<Running> {
-    const running = this.start('sell', this.file, '--price', this.#priceText, ...this.#at('seller'))
-    const { multiaddr } = await running.event('listening')
-    if (this.#multiaddr !== '' && multiaddr !== this.#multiaddr)
-      throw new Error(`the seller moved to ${multiaddr}`)
-    this.#multiaddr = String(multiaddr)
-    return running
-  }
-
-  buyer(...options: string[]): Running {
-    const budget = String(this.funds)
-    return this.start(
-      ...['buy', this.#multiaddr, '--out', this.out, '--budget', budget],
-      ...this.#at('buyer'),
-      ...options,
-    )
-  }
-
-  get multiaddr(): string {
-    return this.#multiaddr
+  /** The most the seller lets anybody owe it: 64 quanta. */
+  get creditWindow(): bigint {
+    return 64n * Price.owed(this.price, Price.quantum(this.price))
   }
 
   get url(): string {
     return this.#url
   }
 
-  #at(role: Role): string[] {
-    return ['--home', this.home(role)]
+  get multiaddr(): string {
+    return this.#multiaddr
   }
 
-  start(...args: string[]): Running {
+  home(role: Role): string {
+    return join(this.directory, role)
+  }
+
+  process(role: Role): Running {
+    const running = this.#running.get(role)
+    if (running === undefined) throw new Error(`the ${role} was never started`)
+    return running
+  }
+
+  /** Starts the ledger or the seller, at the address it had before. */
+  async start(role: 'ledger' | 'seller'): Promise<Running> {
+    const running = role === 'ledger' ? this.#ledger() : this.#seller()
+    this.#running.set(role, running)
+    const { url, multiaddr } = await running.event('listening')
+    const [before, now] = role === 'ledger' ? [this.#url, url] : [this.#multiaddr, multiaddr]
+    if (before !== '') expect(now).toBe(before)
+    if (role === 'ledger') this.#url = String(url)
+    else this.#multiaddr = String(multiaddr)
+    return running
+  }
+
+  #ledger(): Running {
+    return sluice(['ledger', '--home', this.home('ledger'), '--listen', '127.0.0.1:0', '--json'])
+  }
+
+  #seller(): Running {
+    return this.run('sell', this.file, '--price', this.#priceText, '--home', this.home('seller'))
+  }
+
+  /** A purchase with money in the buyer's account. */
+  async begin(): Promise<Sale> {
+    const { ledger, account } = await this.#view('buyer')
+    await ledger.faucet(account, this.budget)
+    this.#sales += 1
+    const out = join(this.directory, `bought-${this.#sales}.bin`)
+    return { out, before: await this.balances(), buyers: [] }
+  }
+
+  /** Starts the buyer of a sale, or starts it again. */
+  buy(sale: Sale, ...options: string[]): Running {
+    const { out, buyers } = sale
+    const money = ['--budget', String(this.budget), '--home', this.home('buyer')]
+    const buyer = this.run('buy', this.#multiaddr, '--out', out, ...money, ...options)
+    this.#running.set('buyer', buyer)
+    buyers.push(buyer)
+    return buyer
+  }
+
+  /** Starts what was killed. */
+  async restart(sale: Sale, role: Role): Promise<void> {
+    if (role === 'buyer') this.buy(sale)
+    else await this.start(role)
+  }
+
+  async kill(...roles: Role[]): Promise<void> {
+    await Promise.all(roles.map((role) => this.process(role).kill()))
+  }
+
+  /** `sluice ARGS` beside the market's ledger. */
+  run(...args: string[]): Running {
     return sluice([...args, '--ledger', this.#url, '--json'])
   }
 
-  /** Runs a command to its end; throws when it failed. */
-  async command(...args: string[]): Promise<Ended> {
-    const ended = await run([...args, '--ledger', this.#url, '--json'])
-    if (ended.code !== 0) throw new Error(`${args.join(' ')}: ${JSON.stringify(ended)}`)
-    return ended
+  async balances(): Promise<Balances> {
+    const balance = async (role: Role): Promise<bigint> => {
+      const { ledger, account } = await this.#view(role)
+      return ledger.balance(account, zeroAddress)
+    }
+    return { buyer: await balance('buyer'), seller: await balance('seller') }
   }
 
-  /** Balance of a role's account, from the ledger. */
-  async balance(role: 'seller' | 'buyer'): Promise<bigint> {
-    const { stdout } = await this.command('keys', ...this.#at(role))
-    return BigInt(String(JSON.parse(stdout).balance))
+  async #view(role: Role) {
+    const { account, accountKey } = await openIdentity(this.home(role))
+    return { account: account as Address, ledger: await connectLedger(this.#url, accountKey) }
   }
 
-  /** The ledger's own word on a channel. */
-  async channel(id: string) {
-    const ledger = await connectLedger(this.#url, new Uint8Array(32).fill(1))
-    return ledger.channel(id as `0x${string}`)
+  /** Both ends of the lane that pays, as the two disks have it; undefined where it is not open. */
+  async lane(): Promise<{ payer: LaneLine; payee: LaneLine } | undefined> {
+    // The payee first: what it has accepted by now, the payer has promised by then.
+    const payee = await lastLane(this.home('seller'))
+    const payer = await lastLane(this.home('buyer'))
+    return payee && payer && { payee, payer }
   }
 
-  /** A role's channels, from its store; a process may be running on it. */
-  async channels(role: 'seller' | 'buyer'): Promise<Line[]> {
-    const { stdout } = await this.command('channels', ...this.#at(role))
-    return stdout
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => JSON.parse(line))
+  /** What each process said last, for the reader of a failure. */
+  transcript(): string {
+    const last = ([role, { lines }]: [Role, Running]): string =>
+      [role, ...lines.slice(-8).map((line) => `  ${JSON.stringify(line)}`)].join('\n')
+    return [...this.#running].map(last).join('\n')
+  }
+
+  /** The money of a purchase that ended well: all of it paid, once, and nothing else moved. */
+  async checkSettled({ out, before, buyers }: Sale): Promise<void> {
+    const lines = buyers.flatMap((buyer) => buyer.lines)
+    const channels = new Set(lines.flatMap(({ channelId }) => channelId ?? []))
+    expect(channels.size, 'channels of one purchase').toBe(1)
+    expect(await sha256(out)).toBe(await sha256(this.file))
+    const { buyer, seller } = before
+    expect(await this.balances()).toEqual({ buyer: buyer - this.owed, seller: seller + this.owed })
+    const [id] = channels
+    const { ledger } = await this.#view('buyer')
+    expect(await ledger.channel(id as Hex)).toMatchObject({
+      status: 'closed',
+      deposited: [[this.budget], [0n]],
+      withdrawn: [[this.budget - this.owed], [this.owed]],
+    })
   }
 }
 
+export type LaneLine = {
+  readonly claim: bigint
+  readonly owed: bigint
+  /** As payee only. */
+  readonly exposure: bigint
+}
+
+/** The only lane of the channel that is not settled, from `sluice channels`. */
+async function lastLane(home: string): Promise<LaneLine | undefined> {
+  const { stdout } = await run(['channels', '--home', home, '--json'])
+  const channels = stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line): Line => JSON.parse(line))
+  const [lane] = channels.flatMap(
+    ({ lanes }) => lanes as { claim: string; owed: string; exposure?: string }[],
+  )
+  if (lane === undefined) return undefined
+  const { claim, owed, exposure = '0' } = lane
+  return { claim: BigInt(claim), owed: BigInt(owed), exposure: BigInt(exposure) }
+}
+
 /** `size` bytes that a 32-bit generator decides. */
-function content(size: number, random: () => number): Buffer {
+export function content(size: number, random: () => number): Buffer {
   const bytes = Buffer.alloc(size)
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, size >>> 2)
   let state = Math.floor(random() * 2 ** 32) | 1

@@ -2,7 +2,7 @@
  * A world in one process: people with nodes on one memory network, one embedded ledger, and simulated disks
  * that may fill up, stall, or lose what was not synced. A node that crashes never does anything again.
  */
-import { setImmediate as turn, setTimeout as after } from 'node:timers/promises'
+import { setTimeout as after, setImmediate as turn } from 'node:timers/promises'
 import { zeroAddress } from '../../src/core/bytes.js'
 import type { SluiceError } from '../../src/core/errors.js'
 import type { Engine } from '../../src/crypto/engine.js'
@@ -17,7 +17,12 @@ import * as Disk from './disk.js'
 /** Secrets of a name, always the same. */
 export const keysOf = (name: string) => {
   const key = (use: string): Uint8Array => filler(`${use} key of ${name}`)
-  return { peer: key('peer'), signing: key('signing'), session: key('session'), account: key('account') }
+  return {
+    peer: key('peer'),
+    signing: key('signing'),
+    session: key('session'),
+    account: key('account'),
+  }
 }
 
 export type Keys = ReturnType<typeof keysOf>
@@ -82,7 +87,7 @@ export async function createWorld(seed = 'world'): Promise<World> {
 
 type Ground = Pick<World, 'hub' | 'layer' | 'engine' | 'random'>
 
-let places = 0
+let places = 1_000
 
 async function createPerson(
   { hub, layer, engine, random }: Ground,

@@ -78,8 +78,10 @@ function checkComplete(
   const digest = State.digest(domain, { channelId: channel.id, version, kind, root })
   for (const [seat, signature] of signatures.entries())
     expect(Signatures.recover(digest, signature)).toBe(signers[seat])
-  for (const lane of body.lanes.filter(({ payer }) => payer === channel.seat))
+  for (const lane of body.lanes.filter(({ payer }) => payer === channel.seat)) {
+    expect(lane.sessionKey, 'a lane of ours under a key of theirs').toBe(signers[channel.seat])
     expect(lane.folded).toBeLessThanOrEqual(world.promised.get(lane.id) ?? 0n)
+  }
   for (const channel of world.channels)
     if (channel?.complete?.version === version)
       expect(equals(State.root(channel.id, channel.complete.body), root)).toBe(true)

@@ -156,11 +156,11 @@ export function updatesOf(world: World, side: Side, wish: Wish): readonly Update
       return [
         {
           type: 'lane-open',
-          payer: wish.lane % 2,
-          payee: 1 - (wish.lane % 2),
+          payer: side,
+          payee: 1 - side,
           asset: 0,
           reserved: amount,
-          sessionKey: signers[wish.lane % 2 === 0 ? 0 : 1],
+          sessionKey: signers[side],
         },
       ]
     case 'fold': {

@@ -34,11 +34,19 @@ export function tell(
   const channel = world.channels[side]
   const complete = channel?.complete
   if (channel === undefined || complete === undefined) return []
+  const liar = side === 0 ? 1 : 0
+  const key = World.signers[liar]
   const channelId = channel.id
   const version = complete.version + ahead
   switch (lie) {
     case 'propose': {
-      const updates = World.updatesOf(world, side, wish)
+      const ours = wish.lane % 2 === 0
+      const updates = World.updatesOf(world, side, wish).map((update) =>
+        // A lane of its own, or one that pays out our money under its key.
+        update.type === 'lane-open'
+          ? { ...update, payer: ours ? side : liar, payee: ours ? liar : side, sessionKey: key }
+          : update,
+      )
       return [{ type: 'propose', channelId, version, attempt, updates, latest: complete }]
     }
     case 'refuse':
@@ -54,7 +62,7 @@ export function tell(
       const { body, kind } = Update.apply(complete.body, updates)
       const root = State.root(channelId, lie === 'sign' ? body : complete.body)
       const digest = State.digest(World.domain, { channelId, version, kind, root })
-      const signature = Signatures.sign(World.signers[side === 0 ? 1 : 0], digest)
+      const signature = Signatures.sign(key, digest)
       return [
         { type: 'agree', channelId, version, signature },
         { type: 'complete', channelId, version, signature },

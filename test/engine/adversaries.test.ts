@@ -1,0 +1,387 @@
+/** Peers that lie, stop, repeat and babble: what each gets, and what it does to the others. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { concat, uint } from '../../src/core/bytes.js'
+import * as Frame from '../../src/core/frame.js'
+import { limits } from '../../src/core/limits.js'
+import * as Meter from '../../src/core/meter.js'
+import * as Price from '../../src/core/price.js'
+import { controlProtocol, payProtocol } from '../../src/engine/link.js'
+import { streamProtocol } from '../../src/engine/purchase.js'
+import { createWorld, type Person, quiet, type World } from '../support/world.js'
+import { RawLane } from './support/raw-lane.js'
+import { oversized, type RawLink, type RawPeer, rawPeer, truncated } from './support/raw-peer.js'
+import type { RawStream } from './support/raw-stream.js'
+import { bytesOf, take } from './support/wares.js'
+
+const byteByByte = Price.parse('1/B')
+const quantum = 65_536
+const funds = 1_000_000_000n
+
+let world: World
+let seller: Person
+let raw: RawPeer
+
+beforeEach(async () => {
+  world = await createWorld()
+  seller = await world.person('seller')
+  raw = await rawPeer(world, 'mallory', { funds })
+})
+
+afterEach(() => world.close())
+
+/** An honest buyer is served in full, whatever happened before on the same node. */
+async function checkHonest(): Promise<void> {
+  const honest = await world.person('honest', { funds: 1_000_000n })
+  await honest.node.open(seller.address, { deposit: 300_000n })
+  const bought = await take(await honest.node.consume(seller.address, 'file'))
+  expect(bought.length).toBe(300_000)
+  await honest.crash()
+}
+
+const codes = (): string[] => seller.problems.map(({ code }) => code)
+
+describe('a buyer', () => {
+  it('that stops paying gets its window more, and no byte beyond', async () => {
+    seller.node.serve('file', { price: byteByByte, ...bytesOf(50_000_000) })
+    const link = await raw.upgrade(seller.address)
+    const lane = await raw.open(link, 50_000_000n)
+    const handle = await link.bind(lane)
+    const stream = await link.consume('file', lane)
+    for (const paidQuanta of [1, 2, 10, 63, 64, 100]) {
+      link.pay(RawLane.frame(handle, lane.voucher(BigInt(paidQuanta * quantum))))
+      await quiet(() => stream.bytes)
+      const window = Math.min(64, 1 + paidQuanta)
+      expect(stream.bytes).toBe((paidQuanta + window) * quantum)
+    }
+  })
+
+  it('that acknowledges what was never sent loses its stream, and pays for nothing', async () => {
+    seller.node.serve('file', { price: byteByByte, ...bytesOf(300_000) })
+    const link = await raw.upgrade(seller.address)
+    const lane = await raw.open(link, 300_000n)
+    const stream = await link.consume('file', lane)
+    await stream.until(() => stream.bytes === quantum)
+    stream.acknowledge(BigInt(quantum) + 1n)
+    expect(await stream.problem()).toBe('UNEXPECTED')
+    expect(seller.node.lane(lane.channelId, lane.id)).toMatchObject({ claim: 0n, owed: 0n })
+    await checkHonest()
+  })
+
+  it('gets no more by a thousand streams, purchases, lanes, channels and connections than the caps', async () => {
+    const small = 100
+    const offer = () =>
+      seller.node.serve('file', {
+        price: byteByByte,
+        quantum: BigInt(small),
+        ...bytesOf(1_000_000),
+      })
+    offer()
+    let unpaid = 0
+    const grab = async (link: RawLink, lane: RawLane): Promise<void> => {
+      const stream = await link.consume('file', lane)
+      await quiet(() => [stream.bytes, stream.over].join())
+      unpaid += stream.bytes
+      stream.abort()
+    }
+    let link = await raw.upgrade(seller.address)
+    const first = await raw.open(link, 1_000_000n, 1_000n)
+    for (let time = 0; time < 300; time++) await grab(link, first)
+    expect(unpaid, 'one lane').toBe(small)
+    for (let lanes = 1; lanes < 150; lanes++)
+      await grab(link, await raw.openLane(link, first.channelId, 1_000n))
+    expect(unpaid, 'a quantum a lane').toBe(150 * small)
+    link = await reconnect(link)
+    for (let time = 0; time < 100; time++) await grab(link, first)
+    const second = await raw.open(link, 1_000_000n, 1_000n)
+    for (let lanes = 1; lanes < 150; lanes++)
+      await grab(link, await raw.openLane(link, second.channelId, 1_000n))
+    expect(unpaid, 'one peer').toBe(Number(Meter.window.peer) * small)
+    await seller.crash()
+    await seller.start()
+    offer()
+    link = await raw.upgrade(seller.address)
+    for (let time = 0; time < 200; time++) await grab(link, second)
+    expect(unpaid, 'after a restart').toBe(Number(Meter.window.peer) * small)
+  })
+
+  async function reconnect(link: RawLink): Promise<RawLink> {
+    world.hub.cut(raw.network.peer)
+    await link.closed()
+    return raw.upgrade(seller.address)
+  }
+})
+
+describe('a stream that the lane did not authorise gets nothing:', () => {
+  let link: RawLink
+  let lane: RawLane
+  beforeEach(async () => {
+    seller.node.serve('file', { price: byteByByte, ...bytesOf(300_000) })
+    link = await raw.upgrade(seller.address)
+    lane = await raw.open(link, 300_000n)
+  })
+
+  const checkRefused = async (stream: RawStream, code: string): Promise<void> => {
+    expect(await stream.problem()).toBe(code)
+    expect(stream.bytes).toBe(0)
+    await checkHonest()
+  }
+
+  it('signed by another key', async () => {
+    const { ledger, engine } = raw
+    const forged = new RawLane(engine, ledger.domain, raw.keys.account, lane.channelId, lane.id)
+    await checkRefused(await link.consume('file', forged), 'BAD_SIGNATURE')
+  })
+
+  it('an opening that was signed for another nonce', async () => {
+    const [one, two] = [await link.ask('file'), await link.ask('file')]
+    const parties = { payer: raw.network.peer, payee: link.connection.peer }
+    const signature = lane.opening({ ...parties, ...(await one.quote()) })
+    await two.quote()
+    const purchase = `0x${'11'.repeat(32)}` as const
+    const open = { type: 'open', channelId: lane.channelId, lane: lane.id, purchase } as const
+    two.send({ ...open, offset: 0n, limit: undefined, signature })
+    await checkRefused(two, 'BAD_SIGNATURE')
+  })
+
+  it('a lane that is not there', async () => {
+    await checkRefused(await link.consume('file', raw.lane(lane.channelId, 9n)), 'LANE_UNKNOWN')
+  })
+
+  it("another peer's lane, even with its session key", async () => {
+    const other = await rawPeer(world, 'other', { funds })
+    const theirs = await other.open(await other.upgrade(seller.address), 300_000n)
+    await checkRefused(await link.consume('file', theirs), 'LANE_UNKNOWN')
+  })
+})
+
+describe('a pay frame', () => {
+  let link: RawLink
+  let lane: RawLane
+  let handle: number
+  const held = () => seller.node.lane(lane.channelId, lane.id)?.claim
+  beforeEach(async () => {
+    seller.node.serve('file', { price: byteByByte, ...bytesOf(300_000) })
+    link = await raw.upgrade(seller.address)
+    lane = await raw.open(link, 300_000n)
+    handle = await link.bind(lane)
+    link.pay(RawLane.frame(handle, lane.chained(1_000n, 10n, 600)))
+    await quiet(held)
+    expect(held()).toBe(1_000n)
+  })
+
+  const bad: readonly [string, () => Uint8Array][] = [
+    ['of an unknown handle', () => RawLane.frame(handle + 1, lane.voucher(2_000n))],
+    [
+      'of another channel',
+      () => RawLane.frame(handle, lane.voucher(2_000n, { channelId: `0x${'22'.repeat(32)}` })),
+    ],
+    ['of another lane', () => RawLane.frame(handle, lane.voucher(2_000n, { lane: 7n }))],
+    ['with a base below what is proven', () => RawLane.frame(handle, lane.voucher(999n))],
+    ['that the lane does not hold', () => RawLane.frame(handle, lane.voucher(300_001n))],
+    [
+      'of the held epoch with other contents',
+      () => RawLane.frame(handle, lane.voucher(1_500n, { epoch: 1 })),
+    ],
+    [
+      'signed by another key',
+      () => {
+        const { signature } = lane.voucher(3_000n)
+        const { voucher } = lane.voucher(2_000n)
+        return RawLane.frame(handle, { voucher, signature })
+      },
+    ],
+    [
+      'with the tick of another lane',
+      () => {
+        const signed = lane.chained(1_000n, 10n, 600)
+        const foreign = raw.lane(lane.channelId, 5n).tick(handle, signed, 3)
+        return RawLane.ticks({ ...foreign, epoch: 1 })
+      },
+    ],
+    [
+      'with a tick of an epoch to come',
+      () =>
+        RawLane.ticks({
+          handle,
+          epoch: 9,
+          entries: [{ digit: 0, index: 1, node: new Uint8Array(32) }],
+        }),
+    ],
+    [
+      'that jumps too far',
+      () =>
+        RawLane.ticks({
+          handle,
+          epoch: 1,
+          entries: [{ digit: 0, index: 257, node: lane.node(1, 600, 257) }],
+        }),
+    ],
+    ['that is none', () => Uint8Array.of(9, 9, 9)],
+    ['that is cut short', () => Uint8Array.of(2, 0, 0)],
+  ]
+
+  it.each(bad)('%s ends the connection and changes nothing', async (_, frame) => {
+    link.pay(frame())
+    await link.closed()
+    expect(held()).toBe(1_000n)
+    expect(codes().length).toBeGreaterThan(0)
+    await checkHonest()
+  })
+
+  it('that repeats an older one changes nothing, and is no offence', async () => {
+    const newer = lane.voucher(2_000n)
+    link.pay(RawLane.frame(handle, newer), RawLane.frame(handle, newer))
+    link.pay(
+      RawLane.ticks({
+        handle,
+        epoch: 1,
+        entries: [{ digit: 0, index: 3, node: lane.node(1, 600, 3) }],
+      }),
+    )
+    await quiet(held)
+    expect(held()).toBe(2_000n)
+    expect(link.isClosed).toBe(false)
+    expect(codes()).toEqual([])
+  })
+
+  it('with ticks is worth what they reveal, however they are split or repeated', async () => {
+    const tick = (index: number) =>
+      RawLane.ticks({
+        handle,
+        epoch: 1,
+        entries: [{ digit: 0, index, node: lane.node(1, 600, index) }],
+      })
+    link.pay(tick(200), tick(100), tick(200), tick(400))
+    await quiet(held)
+    expect(held()).toBe(1_000n + 4_000n)
+  })
+})
+
+describe('babble', () => {
+  const protocols = [controlProtocol, payProtocol, streamProtocol] as const
+  const limitOf = {
+    [controlProtocol]: limits.controlBytesMax,
+    [payProtocol]: limits.payBytesMax,
+    [streamProtocol]: limits.streamBytesMax,
+  }
+  const noise = Uint8Array.from({ length: 500 }, (_, at) => (at * 167 + 13) % 256)
+
+  it.each(protocols)('on %s is refused, and nobody else notices', async (protocol) => {
+    seller.node.serve('file', { price: byteByByte, ...bytesOf(300_000) })
+    const junk = [
+      noise,
+      oversized(limitOf[protocol]),
+      truncated(64, 10),
+      Frame.encode(noise),
+      concat(uint(0, 1), noise),
+    ]
+    for (const bytes of junk) {
+      const link = await raw.upgrade(seller.address)
+      link.write(protocol, bytes)
+      await link.finish(protocol)
+      await quiet(() => codes().length)
+      world.hub.cut(raw.network.peer)
+      await link.closed()
+    }
+    expect(codes().length).toBeGreaterThanOrEqual(3)
+    expect(new Set(codes()).has('INTERNAL')).toBe(false)
+    await checkHonest()
+  })
+
+  it('an introduction that another key signed, or for another ledger, ends the connection', async () => {
+    seller.node.serve('file', { price: byteByByte, ...bytesOf(300_000) })
+    for (const change of [{ signer: `0x${'33'.repeat(20)}` }, { chainId: 1n }] as const) {
+      const link = await raw.connect(seller.address)
+      link.send({ ...raw.hello(link), ...change })
+      await link.closed()
+    }
+    expect(codes()).toEqual(['BAD_SIGNATURE', 'WRONG_LEDGER'])
+    await checkHonest()
+  })
+
+  it("about somebody else's channel ends the connection", async () => {
+    seller.node.serve('file', { price: byteByByte, ...bytesOf(300_000) })
+    const other = await rawPeer(world, 'other', { funds })
+    const { channelId } = await other.open(await other.upgrade(seller.address), 1_000n)
+    const link = await raw.upgrade(seller.address)
+    link.send({ type: 'bind', channelId, lane: 0n })
+    await link.closed()
+    expect(codes()).toEqual(['CHANNEL_UNKNOWN'])
+    await checkHonest()
+  })
+})
+
+describe('a seller', () => {
+  let buyer: Person
+  beforeEach(async () => {
+    buyer = await world.person('buyer', { funds })
+    await raw.upgrade(buyer.address)
+  })
+
+  const quote = {
+    resource: 'file',
+    price: byteByByte,
+    quantum: 65_536n,
+    size: 100_000n,
+    sha256: undefined,
+  }
+
+  /** A seller that takes the opening, sends what `send` sends, and stops. */
+  function sells(send: (stream: RawStream) => void): void {
+    raw.onStream = async (stream) => {
+      await stream.next('ask')
+      stream.send({ type: 'quote', quote, nonce: new Uint8Array(32) })
+      await stream.next('open')
+      send(stream)
+      await stream.until(() => false)
+    }
+  }
+
+  it('that stops sending is paid for what came, and nothing more', async () => {
+    sells((stream) => stream.data(1_000n, new Uint8Array(1_000)))
+    const { id } = await buyer.node.open(raw.address, { deposit: 200_000n })
+    const purchase = await buyer.node.consume(raw.address, 'file')
+    const bytes = purchase[Symbol.asyncIterator]()
+    expect((await bytes.next()).value?.length).toBe(1_000)
+    void bytes.next().catch(() => undefined)
+    const promised = () => buyer.node.lane(id, 0n)?.claim ?? 0n
+    await quiet(promised)
+    expect(promised()).toBeLessThanOrEqual(1_000n)
+    expect(buyer.node.lane(id, 0n)?.owed).toBe(1_000n)
+  })
+
+  it.each([
+    [
+      'counts bytes it did not send',
+      (stream: RawStream) => stream.data(5_000n, new Uint8Array(1_000)),
+    ],
+    ['counts backwards', (stream: RawStream) => stream.data(10n, new Uint8Array(1_000))],
+    [
+      'sends more than it offered',
+      (stream: RawStream) => stream.data(200_000n, new Uint8Array(200_000)),
+    ],
+    [
+      'ends where it did not get',
+      (stream: RawStream) => stream.send({ type: 'end', reason: 'complete', offset: 9n }),
+    ],
+  ])('that %s is refused and paid nothing', async (_, send) => {
+    sells(send)
+    const { id } = await buyer.node.open(raw.address, { deposit: 200_000n })
+    const purchase = await buyer.node.consume(raw.address, 'file')
+    await expect(take(purchase)).rejects.toMatchObject({ code: 'BAD_OFFSET' })
+    expect(buyer.node.lane(id, 0n)).toMatchObject({ claim: 0n, owed: 0n })
+  })
+
+  it('whose receipt is not signed by its seat is found out', async () => {
+    sells((stream) => {
+      stream.data(100_000n, new Uint8Array(100_000))
+      stream.send({ type: 'end', reason: 'complete', offset: 100_000n })
+      void stream
+        .next('receipt')
+        .then(() => stream.send({ type: 'receipt', signature: new Uint8Array(65).fill(27) }))
+    })
+    await buyer.node.open(raw.address, { deposit: 200_000n })
+    const purchase = await buyer.node.consume(raw.address, 'file')
+    await expect(take(purchase)).rejects.toMatchObject({ code: 'BAD_SIGNATURE' })
+  })
+})

@@ -1,0 +1,237 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type Hex, toHex } from '../../src/core/bytes.js'
+import * as Price from '../../src/core/price.js'
+import type { ServeOptions } from '../../src/engine/offers.js'
+import { createWorld, type Person, type World } from '../support/world.js'
+import { bytesOf, content, piecesOf, take } from './support/wares.js'
+
+const funds = 50_000_000n
+
+let world: World
+let seller: Person
+let buyer: Person
+
+beforeEach(async () => {
+  world = await createWorld()
+  seller = await world.person('seller')
+  buyer = await world.person('buyer', { funds })
+})
+
+afterEach(async () => {
+  await world.close()
+})
+
+/** Ends the channel, and says what it moved: what the buyer paid is what the seller got. */
+async function settled(id: Hex): Promise<bigint> {
+  await buyer.node.close(id)
+  const [left, got] = [await buyer.balance(), await seller.balance()]
+  expect(left + got).toBe(funds)
+  return got
+}
+
+/** Buys all of what is offered on a channel that holds just enough; returns it and what it cost. */
+async function buy(ware: Omit<ServeOptions, 'price'> & { size: bigint }, text: string) {
+  const price = Price.parse(text)
+  seller.node.serve('ware', { price, ...ware })
+  const owed = Price.owed(price, ware.size)
+  const channel = await buyer.node.open(seller.address, { deposit: owed })
+  const purchase = await buyer.node.consume(seller.address, 'ware', { budget: owed })
+  const bytes = await take(purchase)
+  const receipt = await purchase.receipt
+  expect(receipt).toMatchObject({ offset: ware.size, owed, reason: 'complete' })
+  expect(await settled(channel.id)).toBe(owed)
+  return { bytes, owed }
+}
+
+describe('by the byte', () => {
+  for (const price of ['1/B', '1/GiB', '7/3000B', '3/KiB'])
+    for (const size of [0, 1, 65_535, 65_537, 1_000_003])
+      it(`${size} bytes at ${price} come whole and cost what they cost`, async () => {
+        const { bytes } = await buy({ ...bytesOf(size), size: BigInt(size) }, price)
+        expect(bytes.equals(content(size))).toBe(true)
+      })
+
+  it('chunks of any size come whole: one byte, and more than a frame holds', async () => {
+    const { bytes } = await buy({ ...bytesOf(1_000_003, 700_001), size: 1_000_003n }, '1/KiB')
+    expect(bytes.equals(content(1_000_003))).toBe(true)
+    const again = await world.person('again')
+    again.node.serve('ware', { price: Price.parse('1/B'), ...bytesOf(1_000, 1) })
+    await buyer.node.open(again.address, { deposit: 1_000n })
+    const purchase = await buyer.node.consume(again.address, 'ware')
+    expect((await take(purchase)).equals(content(1_000))).toBe(true)
+  })
+})
+
+describe('by the second, on the resource’s own timeline', () => {
+  for (const [price, size, owed] of [
+    ['5/s', 10_000n, 50n],
+    ['5/s', 9_999n, 50n],
+    ['5/s', 10_001n, 51n],
+    ['1/s', 1n, 1n],
+    ['7/min', 61_000n, 8n],
+  ] as const)
+    it(`${size} ms at ${price} cost ${owed}`, async () => {
+      const bought = await buy(piecesOf(size, 250n), price)
+      expect(bought.owed).toBe(owed)
+      expect(bought.bytes.toString()).toMatch(new RegExp(`-${size};$`))
+    })
+})
+
+describe('by the item', () => {
+  for (const [price, size, owed] of [
+    ['2/item', 7n, 14n],
+    ['3/2item', 7n, 11n],
+    ['3/2item', 1n, 2n],
+    ['1/100item', 0n, 0n],
+  ] as const)
+    it(`${size} items at ${price} cost ${owed}`, async () => {
+      const bought = await buy(piecesOf(size, 1n), price)
+      expect(bought.owed).toBe(owed)
+      expect(bought.bytes.toString().split(';')).toHaveLength(Number(size) + 1)
+    })
+
+  it('an item larger than any frame comes in parts and is counted once', async () => {
+    const data = content(700_000)
+    const open: ServeOptions['open'] = async function* (offset) {
+      for (let item = offset; item < 3n; item++) yield { data, position: item + 1n }
+    }
+    const { bytes } = await buy({ open, size: 3n }, '2/item')
+    expect(bytes.equals(Buffer.concat([data, data, data]))).toBe(true)
+  })
+})
+
+it('many streams with different prices share a lane, all finish, and it owes their sum', async () => {
+  const wares: [text: string, ware: Omit<ServeOptions, 'price'> & { size: bigint }][] = [
+    ['1/B', { ...bytesOf(500_001), size: 500_001n }],
+    ['1/GiB', { ...bytesOf(1_500_001), size: 1_500_001n }],
+    ['7/3000B', { ...bytesOf(400_003), size: 400_003n }],
+    ['3/2item', piecesOf(33n, 1n)],
+    ['5/s', piecesOf(20_001n, 500n)],
+  ]
+  let sum = 0n
+  for (const [text, ware] of wares) {
+    seller.node.serve(text, { price: Price.parse(text), ...ware })
+    sum += Price.owed(Price.parse(text), ware.size)
+  }
+  const channel = await buyer.node.open(seller.address, { deposit: sum })
+  const receipts = await Promise.all(
+    wares.map(async ([text]) => {
+      const purchase = await buyer.node.consume(seller.address, text)
+      await take(purchase)
+      return purchase.receipt
+    }),
+  )
+  for (const [at, [text, { size }]] of wares.entries())
+    expect(receipts[at]).toMatchObject({
+      offset: size,
+      owed: Price.owed(Price.parse(text), size),
+      reason: 'complete',
+    })
+  for (const { node } of [buyer, seller])
+    expect(node.lane(channel.id, 0n)).toMatchObject({ claim: sum, owed: sum })
+  expect(await settled(channel.id)).toBe(sum)
+})
+
+it('vouchers roll over without a pause: a stream of many chains keeps moving', async () => {
+  const size = 80_000_000n
+  const price = Price.parse('1/B')
+  const chunk = content(1_000_000)
+  const open: ServeOptions['open'] = async function* (offset) {
+    for (let at = offset; at < size; at += 1_000_000n) yield chunk
+  }
+  seller.node.serve('ware', { price, open, size, quantum: 65_536n })
+  const rich = await world.person('rich', { funds: size })
+  const { id } = await rich.node.open(seller.address, { deposit: size })
+  const purchase = await rich.node.consume(seller.address, 'ware')
+  let bytes = 0
+  for await (const data of purchase) bytes += data.length
+  expect(bytes).toBe(Number(size))
+  const view = seller.node.lane(id, 0n)
+  expect(view).toMatchObject({ claim: size, owed: size })
+  // 2,441 ticks of half a quantum at least: more than two chains hold.
+  expect(view?.ticks).toBeGreaterThan(2 * 1_024)
+  expect(view?.vouchers).toBeGreaterThanOrEqual(3)
+})
+
+it('a lane that is used up ends the stream where it ends', async () => {
+  seller.node.serve('live', { price: Price.parse('1/B'), open: bytesOf(1_000_000).open })
+  const { id } = await buyer.node.open(seller.address, { deposit: 100_001n })
+  const purchase = await buyer.node.consume(seller.address, 'live')
+  const bytes = await take(purchase)
+  expect(bytes.equals(content(100_001))).toBe(true)
+  expect(await purchase.receipt).toMatchObject({
+    offset: 100_001n,
+    owed: 100_001n,
+    reason: 'budget-exhausted',
+  })
+  expect(await settled(id)).toBe(100_001n)
+})
+
+it('two channels with one peer pay by a lane each', async () => {
+  const price = Price.parse('1/B')
+  seller.node.serve('a', { price, ...bytesOf(100_000) })
+  seller.node.serve('b', { price, ...bytesOf(120_000) })
+  const first = await buyer.node.open(seller.address, { deposit: 100_000n })
+  const one = await buyer.node.consume(seller.address, 'a')
+  const second = await buyer.node.open(seller.address, { deposit: 120_000n })
+  const two = await buyer.node.consume(seller.address, 'b')
+  expect(second.id).not.toBe(first.id)
+  expect([one.channelId, two.channelId]).toEqual([first.id, second.id])
+  await Promise.all([take(one), take(two)])
+  await Promise.all([buyer.node.close(first.id), buyer.node.close(second.id)])
+  expect(await seller.balance()).toBe(220_000n)
+})
+
+it('money that comes back is reserved on a second lane of the same channel', async () => {
+  const price = Price.parse('1/B')
+  seller.node.serve('a', { price, ...bytesOf(100_000) })
+  buyer.node.serve('b', { price, ...bytesOf(60_000) })
+  const { id } = await buyer.node.open(seller.address, { deposit: 100_000n })
+  await take(await buyer.node.consume(seller.address, 'a'))
+  // Folding would give the seller a balance of its own; it pays by a channel of its own until then.
+  await expect(seller.node.consume(buyer.address, 'b')).rejects.toMatchObject({
+    code: 'NO_CHANNEL',
+  })
+  await settled(id)
+})
+
+it('two peers sell to each other over one connection at the same time', async () => {
+  const price = Price.parse('1/KiB')
+  const other = await world.person('other', { funds: 1_000n })
+  buyer.node.serve('mine', { price, ...bytesOf(900_001) })
+  other.node.serve('yours', { price, ...bytesOf(700_001) })
+  const there = await buyer.node.open(other.address, { deposit: 1_000n })
+  const back = await other.node.open(buyer.address, { deposit: 1_000n })
+  const [yours, mine] = await Promise.all([
+    buyer.node.consume(other.address, 'yours').then(take),
+    other.node.consume(buyer.address, 'mine').then(take),
+  ])
+  expect(yours.equals(content(700_001))).toBe(true)
+  expect(mine.equals(content(900_001))).toBe(true)
+  await buyer.node.close(there.id)
+  await buyer.node.close(back.id)
+  expect(await buyer.balance()).toBe(funds - 684n + 879n)
+  expect(await other.balance()).toBe(1_000n - 879n + 684n)
+})
+
+it('a connection that exists is upgraded: nothing is dialled twice', async () => {
+  const price = Price.parse('1/KiB')
+  seller.node.serve('file', { price, ...bytesOf(5_000) })
+  await buyer.node.quote(seller.address)
+  const connected: string[] = []
+  seller.node.events.on('peer', ({ peer }) => connected.push(peer))
+  await buyer.node.open(seller.address, { deposit: 5n })
+  await take(await buyer.node.consume(seller.address, ''))
+  expect(connected).toEqual([])
+})
+
+it('a purchase goes by its own id: asked again when it is done, it gives its receipt again', async () => {
+  seller.node.serve('file', { price: Price.parse('1/KiB'), ...bytesOf(100_000) })
+  await buyer.node.open(seller.address, { deposit: 98n })
+  const id = toHex(world.random(32))
+  const first = await buyer.node.consume(seller.address, 'file', { purchase: id })
+  await take(first)
+  const second = await buyer.node.consume(seller.address, 'file', { purchase: id })
+  expect(await take(second)).toHaveLength(0)
+  expect(await second.receipt).toEqual(await first.receipt)
+})

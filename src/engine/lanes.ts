@@ -4,9 +4,10 @@
  */
 import * as Amount from '../core/amount.js'
 import type { Address, Hex } from '../core/bytes.js'
-import type { Channel } from '../core/channel.js'
+import { type Channel, payable } from '../core/channel.js'
 import * as Codec from '../core/codec.js'
 import type { Lane } from '../core/lane.js'
+import type { Bounds } from '../core/meter.js'
 import type { Domain } from '../core/typed-data.js'
 import type { Engine } from '../crypto/engine.js'
 import { signerOf } from './book.js'
@@ -134,7 +135,7 @@ export class Lanes {
       if (other.end !== end && other.end.hasStreams) other.end.poke()
   }
 
-  #bounds(end: Payee, signer: Address): { peerExposure: bigint; ownerAllows: bigint | undefined } {
+  #bounds(end: Payee, signer: Address): Omit<Bounds, 'accepted'> {
     const { exposureMax } = this.#ports
     let [peerExposure, allExposure] = [this.#writtenOff(signer), 0n]
     for (const other of this.#payees.values()) {
@@ -144,7 +145,9 @@ export class Lanes {
     }
     const ownerAllows =
       exposureMax === undefined ? undefined : Amount.larger(0n, exposureMax - allExposure)
-    return { peerExposure, ownerAllows }
+    const channel = this.#ports.channel(end.channelId)
+    const capacity = channel === undefined ? 0n : payable(channel, end.id)
+    return { capacity, peerExposure, ownerAllows }
   }
 
   /** What this peer left unpaid on lanes that are gone. */

@@ -9,7 +9,7 @@ import type { Hex } from '../core/bytes.js'
 import { laneTweak } from '../core/chain.js'
 import * as Claim from '../core/claim.js'
 import { SluiceError } from '../core/errors.js'
-import * as Lane from '../core/lane.js'
+import type * as Lane from '../core/lane.js'
 import * as Meter from '../core/meter.js'
 import * as Price from '../core/price.js'
 import type * as Tick from '../core/tick.js'
@@ -25,8 +25,8 @@ export type PayeePorts = {
   readonly store: Store
   readonly crypto: Engine
   readonly domain: Domain
-  /** Exposure of the peer's other lanes, and what the owner allows this one. */
-  readonly bounds: (payee: Payee) => Pick<Meter.Bounds, 'peerExposure' | 'ownerAllows'>
+  /** What the lane can be counted on to pay, what its peer owes elsewhere, and what the owner allows. */
+  readonly bounds: (payee: Payee) => Omit<Meter.Bounds, 'accepted'>
   readonly onPaid: (payee: Payee, by: bigint) => void
   /** The exposure fell: others may be granted more. */
   readonly onFreed: (payee: Payee) => void
@@ -193,7 +193,10 @@ export class Payee {
   /** Whether the lane can never pay for `purchase` up to `offset`. */
   isBeyond(purchase: Hex, offset: bigint): boolean {
     const lane = this.#lane()
-    return lane === undefined || Meter.isBeyond(this.#meter, purchase, offset, Lane.capacity(lane))
+    return (
+      lane === undefined ||
+      Meter.isBeyond(this.#meter, purchase, offset, this.#ports.bounds(this).capacity)
+    )
   }
 
   /**
@@ -305,7 +308,6 @@ export class Payee {
     if (lane === undefined) return this.#meter
     const bounds = {
       accepted: Claim.amount(this.#claim),
-      capacity: Lane.capacity(lane),
       quantumPrice: this.#largestQuantum(),
       ...this.#ports.bounds(this),
     }

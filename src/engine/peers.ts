@@ -232,8 +232,10 @@ export class Peers {
     const channel = this.#mine(link, channelId)
     const payee = this.#ports.lanes.payee(channelId, lane)
     // A payer that was away when its lane was closed has not heard of it yet.
-    if (payee === undefined && lane < (channel.complete?.body.outcome.nextLane ?? 0n))
-      return link.send(Channel.sync(channel))
+    if (payee === undefined && lane < (channel.complete?.body.outcome.nextLane ?? 0n)) {
+      link.send(Channel.sync(channel))
+      return
+    }
     const handles = this.#peers.get(link.connection.id)?.handles
     if (payee === undefined || handles === undefined)
       throw new LinkError('LANE_UNKNOWN', `There is no lane ${lane} by which you pay us.`)

@@ -22,6 +22,8 @@ export const limits = Object.freeze({
   resourceBytesMax: 1_024,
   /** Channels with one peer that are not settled. */
   channelsPerPeerMax: 64,
+  /** Channels with all peers that are not funded yet: they cost nobody anything. */
+  unfundedMax: 1_024,
   /** Receipts that wait for an owner who does not take them. */
   receiptsMax: 1_024,
   /** Lanes bound to one connection. */

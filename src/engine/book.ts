@@ -115,6 +115,8 @@ export class Book {
         'CHANNEL_LIMIT',
         `There are ${mates} channels with this peer; close some first.`,
       )
+    if (this.all().filter(isUnfunded).length >= limits.unfundedMax)
+      throw new BookError('CHANNEL_LIMIT', 'Too many channels wait for deposits; try again later.')
     await this.#ports.store.commit([
       Records.write(Records.channelKey(channel.id), Records.channel, channel),
     ])
@@ -274,11 +276,23 @@ export class Book {
   async #poll(): Promise<void> {
     while (!this.#ended.aborted) {
       await this.#ports.sleep(pollMs, this.#ended)
-      for (const entry of this.#entries.values()) {
+      for (const entry of [...this.#entries.values()]) {
+        if (entry.channel.phase === 'dead') await this.#forget(entry.channel)
         if (!isOpen(entry.channel) || entry.channel.phase === 'live') continue
         await this.#look(entry.channel.id)
         void this.#submit(entry)
       }
+    }
+  }
+
+  /** What a peer offered and never funded leaves nothing to remember. */
+  async #forget({ id, parameters, seat }: Channel.Channel): Promise<void> {
+    if ((parameters.deposits[seat] ?? []).some((amount) => amount > 0n)) return
+    try {
+      await this.#ports.store.commit([{ key: Records.channelKey(id), value: undefined }])
+      this.#entries.delete(id)
+    } catch (error) {
+      this.#ports.onProblem(asSluiceError(error), id)
     }
   }
 
@@ -356,6 +370,9 @@ const entryOf = (channel: Channel.Channel): Entry => ({
 /** Whether anything can still happen in a channel. */
 export const isOpen = ({ phase }: Channel.Channel): boolean =>
   phase !== 'closed' && phase !== 'dead'
+
+const isUnfunded = ({ phase }: Channel.Channel): boolean =>
+  phase === 'opening' || phase === 'funding'
 
 /** Signing key of the other seat. */
 export const signerOf = (channel: Channel.Channel): Address =>

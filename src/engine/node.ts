@@ -59,8 +59,9 @@ export type LaneView = {
   readonly vouchers: number
 }
 
-/** Seconds that the seats have for their deposits. */
+/** Seconds that the seats have for their deposits; and the most that a peer may ask for. */
 const fundWithin = 600n
+const fundWithinMax = 3_600n
 /** Seconds of each challenge window, where the layer does not want more. */
 const challengePeriodDefault = 86_400n
 
@@ -317,6 +318,7 @@ export class Node {
       )
       const abort = (): void => purchase.abort()
       signal?.addEventListener('abort', abort, { once: true })
+      if (signal?.aborted) abort()
       purchase.receipt
         .then((receipt) => this.events.emit('receipt', receipt))
         .catch(() => undefined)
@@ -415,7 +417,8 @@ export class Node {
   }
 
   /** The owner's policy for channels that peers offer: theirs to fund, ours to be paid by. */
-  #welcome({ parameters, seat }: Message & { type: 'open' }, link: Link): number {
+  async #welcome({ parameters, seat }: Message & { type: 'open' }, link: Link): Promise<number> {
+    const time = await this.#ports.ledger.time()
     const own = Parameters.seatOf(parameters, this.#signer)
     const theirs = parameters.seats[seat]
     const refuse = (condition: boolean, why: string): void => {
@@ -440,6 +443,7 @@ export class Node {
       parameters.challengePeriod < this.#ports.ledger.minChallengePeriod,
       'its challenge period is too short',
     )
+    refuse(parameters.fundBy > time + fundWithinMax, 'it would wait too long for deposits')
     refuse(toHex(parameters.codeHash) !== toHex(Parameters.noCode), 'it runs no contracts')
     return own ?? 0
   }

@@ -26,7 +26,7 @@ export type PeersPorts = {
   readonly book: Book
   readonly lanes: Lanes
   /** Our seat in a channel that a peer offers. @throws SluiceError when the owner does not want it */
-  readonly welcome: (offer: Message & { type: 'open' }, link: Link) => number
+  readonly welcome: (offer: Message & { type: 'open' }, link: Link) => Promise<number>
   readonly onPeer: (link: Link, connected: boolean) => void
   readonly onProblem: (error: SluiceError) => void
 }
@@ -218,7 +218,7 @@ export class Peers {
   async #onOpen(link: Link, offer: Message & { type: 'open' }): Promise<void> {
     const { book } = this.#ports
     try {
-      await book.accept(offer, this.#ports.welcome(offer, link))
+      await book.accept(offer, await this.#ports.welcome(offer, link))
     } catch (error) {
       if (!(error instanceof SluiceError)) throw error
       const { code, message } = toProblem(error)

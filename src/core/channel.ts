@@ -79,7 +79,7 @@ export type Step = { readonly channel: Channel; readonly effects: readonly Effec
 
 /** How the layer sees the channel; undefined where it does not know it. */
 export type View = {
-  readonly status: 'funding' | 'live' | 'dead' | 'closed'
+  readonly status: 'funding' | 'live' | 'challenged' | 'frozen' | 'closed' | 'dead'
   readonly deposited: State.Table
   readonly withdrawn: State.Table
 }

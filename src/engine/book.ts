@@ -4,6 +4,7 @@
  */
 import type { Address, Hex } from '../core/bytes.js'
 import * as Channel from '../core/channel.js'
+import * as Dispute from '../core/dispute.js'
 import { InvariantError, SluiceError, toProblem } from '../core/errors.js'
 import { limits } from '../core/limits.js'
 import type { Message } from '../core/message.js'
@@ -334,14 +335,17 @@ export class Book {
     }
   }
 
-  #call({ parameters, seat, complete }: Channel.Channel, call: Channel.LedgerCall): Promise<void> {
+  #call(
+    { id, parameters, seat, complete }: Channel.Channel,
+    call: Channel.LedgerCall,
+  ): Promise<void> {
     const { ledger } = this.#ports
     if (call === 'deposit') return ledger.deposit(parameters, seat)
     if (call === 'refund') return ledger.refund(parameters, seat)
     if (complete === undefined) throw new InvariantError(`${call} needs a complete state`)
     if (call === 'open') return ledger.open(parameters, complete.signatures)
-    const { version, body, signatures } = complete
-    return ledger.close(parameters, { version, outcome: body.outcome }, signatures)
+    const preimage = Dispute.preimage(id, complete.body)
+    return ledger.close(parameters, Dispute.posting(id, complete), preimage)
   }
 
   #entry(id: Hex): Entry {

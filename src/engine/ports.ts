@@ -3,8 +3,9 @@
  * these; the engine never imports an adapter, and no adapter imports another.
  */
 import type { Address, Hex } from '../core/bytes.js'
+import type { Leaf, Posting, Preimage, Redemption } from '../core/dispute.js'
 import type { Parameters } from '../core/parameters.js'
-import type { Outcome } from '../core/state.js'
+import type { Table } from '../core/state.js'
 import type { Domain } from '../core/typed-data.js'
 
 /** One change of a commit; an undefined value deletes the key. */
@@ -71,23 +72,74 @@ export type Network = {
 
 /** How the execution layer sees a channel. */
 export type LedgerChannel = {
-  readonly status: 'funding' | 'live' | 'dead' | 'closed'
-  /** Per seat and asset: what has been deposited, and withdrawn or paid out. */
-  readonly deposited: readonly (readonly bigint[])[]
-  readonly withdrawn: readonly (readonly bigint[])[]
+  /**
+   * funding: deposits may come · dead: they did not, all is refundable · live · challenged: a state is posted,
+   * newer ones may be shown · frozen: no more, lanes are redeemed, then swept · closed: nothing is left here.
+   */
+  readonly status: 'funding' | 'live' | 'challenged' | 'frozen' | 'closed' | 'dead'
+  /** Per seat and asset: what has been deposited, and withdrawn or paid out beside lanes. */
+  readonly deposited: Table
+  readonly withdrawn: Table
+  /** Per asset: what still lies there. */
+  readonly held: readonly bigint[]
   readonly fundBy: bigint
+  /** Lowest version that may still be posted, executed or closed with. */
+  readonly versionMin: bigint
+  /** While challenged or frozen. */
+  readonly challenge: LedgerChallenge | undefined
+}
+
+export type LedgerChallenge = {
+  /** Newest state shown, and its root. */
+  readonly version: bigint
+  readonly root: Uint8Array
+  /** Seat that opened the challenge, and the version it posted then. */
+  readonly poster: number
+  readonly posted: bigint
+  /** Last second for newer states, and for redemptions. */
+  readonly statesUntil: bigint
+  readonly redeemUntil: bigint
+  /** Whether `freeze` has paid the balances out. */
+  readonly paid: boolean
+}
+
+/** What the layer knows of one lane. */
+export type LedgerLane = {
+  /** Highest claim redeemed, cumulative over the lane's life. */
+  readonly claim: bigint
+  /** Whether the rest of its reserve went back to the payer. */
+  readonly swept: boolean
 }
 
 /** Something that happened on the layer. `sequence` starts at 1 and has no gaps. */
 export type LedgerEvent = {
   readonly sequence: number
-  readonly type: 'opened' | 'deposited' | 'live' | 'refunded' | 'closed'
+  readonly type:
+    | 'opened'
+    | 'deposited'
+    | 'live'
+    | 'refunded'
+    | 'withdrawn'
+    | 'challenged'
+    | 'answered'
+    | 'punished'
+    | 'resumed'
+    | 'frozen'
+    | 'redeemed'
+    | 'swept'
+    | 'closed'
   readonly channelId: Hex
+  /** Of challenged, answered and resumed. */
+  readonly version?: bigint
+  /** Of redeemed and swept. */
+  readonly lane?: bigint
+  /** Of redeemed. */
+  readonly claim?: bigint
 }
 
 /**
- * An execution layer, seen by one account. Every call may be repeated after a crash: `open`, `deposit`,
- * `refund` and `close` succeed when what they ask for is already so.
+ * An execution layer, seen by one account. Every call may be repeated after a crash: it succeeds when what it
+ * asks for is already so. The rules of settlement are those of core/dispute.ts.
  * @throws LedgerError `LEDGER_UNREACHABLE` (retry), `INSUFFICIENT_BALANCE`, `CHANNEL_DEAD`, …
  */
 export type Ledger = {
@@ -97,22 +149,42 @@ export type Ledger = {
   readonly account: Address
   /** Seconds; the least a channel of this layer may agree on. */
   readonly minChallengePeriod: bigint
+  /** What a challenge puts at stake, in the native coin. */
+  readonly challengeBond: bigint
   /** The layer's clock, Unix seconds. */
   time(): Promise<bigint>
   balance(account: Address, asset: Address): Promise<bigint>
   channel(channelId: Hex): Promise<LedgerChannel | undefined>
+  lane(channelId: Hex, lane: bigint): Promise<LedgerLane>
   /** Registers the channel; `signatures` on state 0, one per seat, in seat order. */
   open(parameters: Parameters, signatures: readonly Uint8Array[]): Promise<void>
   /** Pays the seat's opening deposit, all assets, from our account. */
   deposit(parameters: Parameters, seat: number): Promise<void>
   /** Takes a deposit back after `fundBy` when the others never funded. */
   refund(parameters: Parameters, seat: number): Promise<void>
-  /** Cooperative close with a final state signed by every seat; pays out at once. */
-  close(
+  /** Raises what the seat has deposited of one asset (its index) to `total`, from our account, while live. */
+  topUp(parameters: Parameters, seat: number, asset: number, total: bigint): Promise<void>
+  /** Pays what a state has withdrawn and the layer has not; no older state may be posted after it. */
+  withdraw(parameters: Parameters, posting: Posting, preimage: Preimage): Promise<void>
+  /** Cooperative close with a final state; pays out at once. */
+  close(parameters: Parameters, posting: Posting, preimage: Preimage): Promise<void>
+  /** Posts a state for `seat`, whose `signature` is on the Challenge of it from our account. */
+  challenge(
     parameters: Parameters,
-    final: { readonly version: bigint; readonly outcome: Outcome },
-    signatures: readonly Uint8Array[],
+    seat: number,
+    posting: Posting,
+    signature: Uint8Array,
   ): Promise<void>
+  /** Shows a state newer than the posted one. */
+  answer(parameters: Parameters, posting: Posting): Promise<void>
+  /** Ends a challenge with a newer state of kind resume: the channel lives on. */
+  resume(parameters: Parameters, posting: Posting): Promise<void>
+  /** Pays the balances of the state that was not answered. */
+  freeze(parameters: Parameters, preimage: Preimage): Promise<void>
+  /** Pays a claim to its payee; again for each higher one. */
+  redeem(parameters: Parameters, redemption: Redemption): Promise<void>
+  /** Gives the rest of a lane's reserve back to its payer. */
+  sweep(parameters: Parameters, leaf: Leaf): Promise<void>
   /** Events with a sequence above `after`, past ones first, then as they happen, until aborted. */
   events(options: { after: number; signal: AbortSignal }): AsyncIterable<LedgerEvent>
 }

@@ -26,9 +26,35 @@ const codes = [
   'FUNDING_OPEN',
   'ALREADY_DEPOSITED',
   'NOTHING_TO_REFUND',
+  /** Lanes, pots, or a kind that is not final: it does not close a channel at once. */
   'NOT_FINAL',
+  /** A final state where a running one is wanted, or one that resumes nothing. */
+  'WRONG_KIND',
   'WRONG_ROOT',
   'NOT_CONSERVED',
+  /** Older than what the layer has executed, or no newer than what it was shown. */
+  'STALE_VERSION',
+  /** A challenge is open: answer it, resume, or let it run. */
+  'CHANNEL_CHALLENGED',
+  /** Too late for any state: the channel is being settled. */
+  'CHANNEL_FROZEN',
+  'NOT_CHALLENGED',
+  /** Newer states may still come: too early to freeze or redeem. */
+  'STATES_OPEN',
+  /** Claims may still come: too early to sweep. */
+  'REDEMPTION_OPEN',
+  'REDEMPTION_OVER',
+  'NOTHING_TO_WITHDRAW',
+  /** No more than was redeemed before. */
+  'NOTHING_TO_REDEEM',
+  'ALREADY_FROZEN',
+  'ALREADY_SWEPT',
+  /** The lane is not in the posted state. */
+  'BAD_PROOF',
+  /** Malformed, of another lane, or not signed by the lane's session key. */
+  'BAD_VOUCHER',
+  /** Nodes that do not lead to the voucher's anchors. */
+  'BAD_TICK',
   /** Nobody answers, or the answer was lost: the call may have been done; ask again. */
   'LEDGER_UNREACHABLE',
   'NOT_A_LEDGER',
@@ -37,6 +63,8 @@ const codes = [
   /** The layer has forgotten events that it gave us. */
   'LEDGER_BEHIND',
   'LEDGER_DAMAGED',
+  /** Made by another version of Sluice. */
+  'LEDGER_VERSION',
   'LEDGER_CLOSED',
   'PORT_IN_USE',
   'PORT_UNUSABLE',

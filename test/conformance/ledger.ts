@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Address, toHex, zeroes } from '../../src/core/bytes.js'
+import * as Dispute from '../../src/core/dispute.js'
 import * as Parameters from '../../src/core/parameters.js'
 import * as State from '../../src/core/state.js'
 import type { Domain } from '../../src/core/typed-data.js'
@@ -20,6 +21,9 @@ export type Harness = {
   advance(seconds: number): Promise<void>
   close(): Promise<void>
 }
+
+/** A state that seats signed, or did not, with its body. */
+type Complete = Omit<Dispute.Posting, 'root'> & { readonly body: State.Body }
 
 type Seat = { readonly wallet: Wallet; readonly ledger: Ledger; readonly payout: Address }
 
@@ -90,13 +94,24 @@ export function ledgerSuite(name: string, create: () => Promise<Harness>): void 
       parameters: Parameters.Parameters,
       seats: readonly Seat[],
       outcome: State.Outcome,
-      signed: State.Outcome = outcome,
       kind: State.Kind = 1,
     ) => {
       const { ledger } = seats[0] as Seat
-      const body = { outcome: signed, lanes: [] }
+      const body = { outcome, lanes: [] }
       const signatures = await sign(ledger.domain, parameters, seats, { version: 7n, kind, body })
-      await ledger.close(parameters, { version: 7n, outcome }, signatures)
+      await submit(ledger, parameters, { version: 7n, kind, body, signatures })
+    }
+
+    /** Closes with a state as it was signed, or was not. */
+    const submit = (
+      ledger: Ledger,
+      parameters: Parameters.Parameters,
+      complete: Complete,
+      outcome = complete.body.outcome,
+    ) => {
+      const id = Parameters.id(ledger.domain, parameters)
+      const preimage = { ...Dispute.preimage(id, complete.body), outcome }
+      return ledger.close(parameters, Dispute.posting(id, complete), preimage)
     }
 
     const live = async (...deposits: bigint[]) => {
@@ -116,7 +131,10 @@ export function ledgerSuite(name: string, create: () => Promise<Harness>): void 
         status: 'funding',
         deposited: [[0n], [0n]],
         withdrawn: [[0n], [0n]],
+        held: [0n],
         fundBy: parameters.fundBy,
+        versionMin: 0n,
+        challenge: undefined,
       })
       await a.ledger.deposit(parameters, 0)
       expect(await balance(a, a.wallet.address)).toBe(299n)
@@ -337,22 +355,28 @@ export function ledgerSuite(name: string, create: () => Promise<Harness>): void 
         await sign(domain, parameters, [a, b], { ...seven, version: 8n }),
         await sign(domain, parameters, [a, b], { ...seven, kind: 0 }),
         await sign(domain, parameters, [a, b], { ...seven, kind: 2 }),
+        await sign(domain, parameters, [a, b], { ...seven, body: { outcome: greedy, lanes: [] } }),
       ]
       for (const signatures of forged)
-        await expect(
-          a.ledger.close(parameters, { version: 7n, outcome: good }, signatures),
-        ).rejects.toThrow(refusal('BAD_SIGNATURE'))
-      await expect(close(parameters, seats, greedy, good)).rejects.toThrow(refusal('BAD_SIGNATURE'))
+        await expect(submit(a.ledger, parameters, { ...seven, signatures })).rejects.toThrow(
+          refusal('BAD_SIGNATURE'),
+        )
+      const signatures = await sign(domain, parameters, seats, seven)
+      const signed = { ...seven, signatures }
+      await expect(submit(a.ledger, parameters, signed, greedy)).rejects.toThrow(
+        refusal('WRONG_ROOT'),
+      )
+      await expect(close(parameters, seats, good, 0)).rejects.toThrow(refusal('NOT_FINAL'))
 
       const lane = { id: 0n, payer: 0, payee: 1, asset: 0, folded: 0n, reserved: 0n }
-      const lanes = [{ ...lane, sessionKey: a.payout }]
-      const withLane = await sign(domain, parameters, seats, {
+      const withLane = {
         ...seven,
-        body: { outcome: good, lanes },
-      })
-      await expect(
-        a.ledger.close(parameters, { version: 7n, outcome: good }, withLane),
-      ).rejects.toThrow(refusal('BAD_SIGNATURE'))
+        body: { outcome: good, lanes: [{ ...lane, sessionKey: a.payout }] },
+      }
+      const all = await sign(domain, parameters, seats, withLane)
+      await expect(submit(a.ledger, parameters, { ...withLane, signatures: all })).rejects.toThrow(
+        refusal('NOT_FINAL'),
+      )
       expect(await look(seats, parameters)).toMatchObject({
         status: 'live',
         withdrawn: [[0n], [0n]],

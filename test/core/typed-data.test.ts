@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { type Hex, hashTypedData } from 'viem'
 import { expect, it } from 'vitest'
 import { toHex } from '../../src/core/bytes.js'
+import * as Dispute from '../../src/core/dispute.js'
 import * as Introduction from '../../src/core/introduction.js'
 import * as Opening from '../../src/core/opening.js'
 import * as Receipt from '../../src/core/receipt.js'
@@ -72,6 +73,21 @@ it('an integer that does not fit its member has no digest', () => {
     expect(() => TypedData.digest(domain, type, { a })).toThrow(
       expect.objectContaining({ code: 'OUT_OF_RANGE' }),
     )
+})
+
+it('challenges', () => {
+  const challenge = fc.record({
+    channelId: Arbitrary.id,
+    version: Arbitrary.uint(64),
+    account: Arbitrary.address,
+  })
+  const members = 'bytes32 channelId,uint64 version,address account'
+  fc.assert(
+    fc.property(Arbitrary.domain, challenge, (domain, challenge) => {
+      const expected = viemDigest(domain, 'Challenge', members, challenge)
+      expect(toHex(Dispute.digest(domain, challenge))).toBe(expected)
+    }),
+  )
 })
 
 it('states', () => {

@@ -2,9 +2,12 @@ import fc from 'fast-check'
 import { concatHex, hashTypedData, keccak256, numberToHex, stringToHex } from 'viem'
 import { describe, expect, it } from 'vitest'
 import { type Address, type Hex, toHex } from '../../src/core/bytes.js'
+import type { Claim } from '../../src/core/claim.js'
+import type { Leaf, Posting, Preimage } from '../../src/core/dispute.js'
 import type { Parameters } from '../../src/core/parameters.js'
-import type { Outcome, Table } from '../../src/core/state.js'
+import type { Kind, Outcome, Table } from '../../src/core/state.js'
 import * as Call from '../../src/ledger/embedded/call.js'
+import * as Arbitrary from '../core/support/arbitraries.js'
 import '../support/fuzz.js'
 
 const bytes = (size: number) => fc.uint8Array({ minLength: size, maxLength: size })
@@ -42,6 +45,38 @@ const outcome: fc.Arbitrary<Outcome> = size.chain(([seats, assets]) =>
   }),
 )
 
+const posting: fc.Arbitrary<Posting> = fc.record({
+  version: uint(8),
+  kind: fc.constantFrom<Kind>(0, 1, 2),
+  root: bytes(32),
+  signatures,
+})
+
+const roots = { lanes: bytes(32), contract: bytes(32), objects: bytes(32) }
+const preimage: fc.Arbitrary<Preimage> = fc.record({ outcome, ...roots })
+
+const leaf: fc.Arbitrary<Leaf> = fc.record({
+  branches: fc.record({ outcome: bytes(32), ...roots }),
+  lane: fc.record({
+    id: uint(8),
+    payer: fc.nat(255),
+    payee: fc.nat(255),
+    asset: fc.nat(255),
+    folded: uint(32),
+    reserved: uint(32),
+    sessionKey: hex(20),
+  }),
+  siblings: fc.array(bytes(32), { maxLength: 256 }),
+})
+
+const claim: fc.Arbitrary<Claim> = Arbitrary.voucher.chain((voucher) =>
+  fc.record({
+    signed: fc.record({ voucher: fc.constant(voucher), signature: bytes(65) }),
+    indices: fc.array(fc.nat(0xffff), { minLength: voucher.digits, maxLength: voucher.digits }),
+    nodes: fc.array(bytes(32), { minLength: voucher.digits, maxLength: voucher.digits }),
+  }),
+)
+
 const call: fc.Arbitrary<Call.Call> = fc.oneof(
   fc.record({ type: fc.constant('faucet' as const), to: hex(20), amount: uint(32) }),
   fc.record({ type: fc.constant('open' as const), parameters, signatures }),
@@ -51,22 +86,46 @@ const call: fc.Arbitrary<Call.Call> = fc.oneof(
     seat: fc.integer({ min: 0, max: 255 }),
   }),
   fc.record({
-    type: fc.constant('close' as const),
+    type: fc.constant('topUp' as const),
     channelId: hex(32),
-    version: uint(8),
-    root: bytes(32),
-    kind: fc.integer({ min: 0, max: 255 }),
-    outcome,
-    signatures,
+    seat: fc.nat(255),
+    asset: fc.nat(255),
+    total: uint(32),
   }),
+  fc.record({
+    type: fc.constantFrom('close' as const, 'withdraw' as const),
+    channelId: hex(32),
+    posting,
+    preimage,
+  }),
+  fc.record({
+    type: fc.constant('challenge' as const),
+    channelId: hex(32),
+    seat: fc.nat(255),
+    posting,
+    signature: bytes(65),
+  }),
+  fc.record({
+    type: fc.constantFrom('answer' as const, 'resume' as const),
+    channelId: hex(32),
+    posting,
+  }),
+  fc.record({ type: fc.constant('freeze' as const), channelId: hex(32), preimage }),
+  fc.record({
+    type: fc.constant('redeem' as const),
+    channelId: hex(32),
+    redemption: fc.tuple(leaf, claim).map(([leaf, claim]) => ({ ...leaf, claim })),
+  }),
+  fc.record({ type: fc.constant('sweep' as const), channelId: hex(32), leaf }),
 )
 
-/** Decodes, where the only other way out is `BAD_CALL`. */
+/** Decodes, where the only other way out is `BAD_CALL`, or a voucher that is none. */
 function decoded(data: Uint8Array): Call.Call | undefined {
   try {
     return Call.decode(data)
   } catch (error) {
-    expect(error).toMatchObject({ name: 'LedgerError', code: 'BAD_CALL' })
+    const code = expect.stringMatching(/^BAD_(CALL|VOUCHER)$/)
+    expect(error).toMatchObject({ name: 'LedgerError', code })
     return undefined
   }
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { toHex, zeroAddress, zeroes } from '../../src/core/bytes.js'
+import * as Dispute from '../../src/core/dispute.js'
 import { toProblem } from '../../src/core/errors.js'
 import * as Parameters from '../../src/core/parameters.js'
 import * as State from '../../src/core/state.js'
@@ -35,12 +36,14 @@ async function pair(ledger: EmbeddedLedger, seats: readonly [Wallet, Wallet]) {
   }
   const opening = State.opening(parameters)
   const outcome = { ...opening.outcome, balances: [[5n], [37n]] }
+  const body = { outcome, lanes: [] }
+  const signatures = await sign(3n, 1, body)
   return {
     parameters,
     channelId,
     opened: await sign(0n, 0, opening),
-    final: { version: 3n, outcome },
-    closed: await sign(3n, 1, { outcome, lanes: [] }),
+    final: Dispute.posting(channelId, { version: 3n, kind: 1, body, signatures }),
+    closed: Dispute.preimage(channelId, body),
   }
 }
 

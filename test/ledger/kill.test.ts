@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, expect, it } from 'vitest'
 import { type Hex, zeroAddress, zeroes } from '../../src/core/bytes.js'
+import * as Dispute from '../../src/core/dispute.js'
 import { toProblem } from '../../src/core/errors.js'
 import * as Parameters from '../../src/core/parameters.js'
 import * as State from '../../src/core/state.js'
@@ -69,8 +70,9 @@ function couple() {
         note({ id, holds: (found) => (found.deposited[seat]?.[0] ?? 0n) > 0n })
       }),
     )
-    const final = { version: 1n, outcome: body.outcome }
-    await untilAnswered(() => second.close(parameters, final, closed))
+    const final = Dispute.posting(id, { version: 1n, kind: 1, body, signatures: closed })
+    const preimage = Dispute.preimage(id, body)
+    await untilAnswered(() => second.close(parameters, final, preimage))
     note({ id, holds: (found) => found.status === 'closed' })
     channels++
   }

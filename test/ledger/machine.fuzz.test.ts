@@ -11,9 +11,11 @@ import {
   zeroAddress,
   zeroes,
 } from '../../src/core/bytes.js'
+import * as Dispute from '../../src/core/dispute.js'
 import * as Parameters from '../../src/core/parameters.js'
 import * as State from '../../src/core/state.js'
 import * as Call from '../../src/ledger/embedded/call.js'
+import type { Recover, Rules } from '../../src/ledger/embedded/effect.js'
 import * as Escrow from '../../src/ledger/embedded/escrow.js'
 import * as Machine from '../../src/ledger/embedded/machine.js'
 import * as Records from '../../src/ledger/embedded/records.js'
@@ -26,14 +28,15 @@ const token = toHex(uint(99, 20))
 /** A signature that costs nothing to make and cannot be made for another digest: the digest and the name. */
 const sign = (digest: Uint8Array, signer: Hex): Uint8Array =>
   concat(digest, fromHex(signer, 20), zeroes(13))
-const recover: Machine.Recover = (digest, signature) => {
+const recover: Recover = (digest, signature) => {
   if (!equals(digest, signature.slice(0, 32))) throw new Error('of something else')
   return toHex(signature.slice(32, 52))
 }
 
-const rules: Machine.Rules = {
+const rules: Rules = {
   domain: Call.domainOf(2n ** 40n),
   minChallengePeriod: 60n,
+  challengeBond: 7n,
   faucetMax: 40n,
   recover,
 }
@@ -54,7 +57,7 @@ type Command =
       percent: bigint
       extra: bigint
       blind: boolean
-      kind: number
+      kind: State.Kind
     }
   | { type: 'replay'; back: number }
   | { type: 'wait'; seconds: bigint }
@@ -72,7 +75,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     percent: fc.bigInt(0n, 100n),
     extra: mostly(0n, 1n),
     blind: mostly(false, true),
-    kind: mostly(1, 0),
+    kind: mostly<State.Kind>(1, 0),
   }),
   fc.record({ type: fc.constant('replay' as const), back: fc.nat(20) }),
   fc.record({ type: fc.constant('wait' as const), seconds: fc.bigInt(0n, 40n) }),
@@ -127,9 +130,11 @@ function callOf(step: Command): Call.Call | undefined {
     // A state that claims deposits in other seats' names than the layer knows.
     deposited: step.blind ? [...parameters.deposits].reverse() : parameters.deposits,
   }
-  const root = State.root(channelId, { outcome, lanes: [] })
+  const preimage = Dispute.preimage(channelId, { outcome, lanes: [] })
+  const root = Dispute.root(Dispute.branches(preimage))
   const signatures = signed(9n, root, 1, step.signers)
-  return { type: 'close', channelId, version: 9n, root, kind: step.kind, outcome, signatures }
+  const posting = { version: 9n, kind: step.kind, root, signatures }
+  return { type: 'close', channelId, posting, preimage }
 }
 
 /** A layer in a map, where every transaction is tried and every promise is checked after it. */
@@ -172,7 +177,7 @@ function world() {
         const escrow = records.escrow(Parameters.id(rules.domain, parameters))
         if (escrow === undefined) return 'unknown'
         for (const at of parameters.assets.keys()) {
-          const here = Escrow.held(escrow, at)
+          const here = Escrow.held(escrow)[at] ?? 0n
           expect(here).toBeGreaterThanOrEqual(0n)
           if (at === 0) held += here
           if (escrow.closed) expect(here).toBe(0n)

@@ -4,7 +4,7 @@
 import { Secp256k1, Signature } from 'ox'
 import { privateKeyToAccount } from 'viem/accounts'
 import { type Address, fromHex, toHex, uint } from '../../src/core/bytes.js'
-import type { Recover } from '../../src/ledger/embedded/machine.js'
+import type { Recover } from '../../src/ledger/embedded/effect.js'
 
 export type Wallet = {
   readonly address: Address

@@ -4,7 +4,7 @@
  */
 import * as Amount from '../../core/amount.js'
 import { type Address, fromHex, type Hex, toHex } from '../../core/bytes.js'
-import type { LedgerChannel, LedgerEvent } from '../../engine/ports.js'
+import type { LedgerChallenge, LedgerChannel, LedgerEvent, LedgerLane } from '../../engine/ports.js'
 import { LedgerError } from '../error.js'
 import { apiName, apiVersion, type Json, object } from './api.js'
 
@@ -12,6 +12,7 @@ export type Info = {
   readonly chainId: bigint
   readonly adjudicator: Address
   readonly minChallengePeriod: bigint
+  readonly challengeBond: bigint
   readonly faucetMax: bigint
 }
 
@@ -22,6 +23,7 @@ export const info = (answer: Json): Info =>
       chainId: amount(answer.chainId),
       adjudicator: hex(answer.adjudicator, 20),
       minChallengePeriod: amount(answer.minChallengePeriod),
+      challengeBond: amount(answer.challengeBond),
       faucetMax: amount(answer.faucetMax),
     }
   })
@@ -31,32 +33,66 @@ export const time = (answer: Json): bigint => reading(() => amount(answer.time))
 export const account = (answer: Json): { nonce: bigint; balance: bigint } =>
   reading(() => ({ nonce: amount(answer.nonce), balance: amount(answer.balance) }))
 
-const statuses = ['funding', 'live', 'dead', 'closed'] as const
+const statuses = ['funding', 'live', 'challenged', 'frozen', 'closed', 'dead'] as const
 
 export const channel = ({ channel: found }: Json): LedgerChannel | undefined =>
   reading(() => {
     if (found === null) return undefined
-    const { status, deposited, withdrawn, fundBy } = object(found) ?? fail()
+    const channel = object(found) ?? fail()
     return {
-      status: statuses.find((each) => each === status) ?? fail(),
-      deposited: table(deposited),
-      withdrawn: table(withdrawn),
-      fundBy: amount(fundBy),
+      status: statuses.find((each) => each === channel.status) ?? fail(),
+      deposited: table(channel.deposited),
+      withdrawn: table(channel.withdrawn),
+      held: list(channel.held).map(amount),
+      fundBy: amount(channel.fundBy),
+      versionMin: amount(channel.versionMin),
+      challenge:
+        channel.challenge === null ? undefined : challenge(object(channel.challenge) ?? fail()),
     }
   })
 
-const types = ['opened', 'deposited', 'live', 'refunded', 'closed'] as const
+const challenge = (found: Json): LedgerChallenge => ({
+  version: amount(found.version),
+  root: fromHex(hex(found.root, 32)),
+  poster: count(found.poster),
+  posted: amount(found.posted),
+  statesUntil: amount(found.statesUntil),
+  redeemUntil: amount(found.redeemUntil),
+  paid: flag(found.paid),
+})
+
+export const lane = (answer: Json): LedgerLane =>
+  reading(() => ({ claim: amount(answer.claim), swept: flag(answer.swept) }))
+
+const types = [
+  'opened',
+  'deposited',
+  'live',
+  'refunded',
+  'withdrawn',
+  'challenged',
+  'answered',
+  'punished',
+  'resumed',
+  'frozen',
+  'redeemed',
+  'swept',
+  'closed',
+] as const
 
 /** Events that follow `after` without a gap. */
 export const events = ({ events: found }: Json, after: number): readonly LedgerEvent[] =>
   reading(() =>
     list(found).map((item, at) => {
-      const { sequence, type, channelId } = object(item) ?? fail()
+      const { sequence, type, channelId, version, lane, claim } = object(item) ?? fail()
       if (sequence !== after + 1 + at) fail()
       return {
         sequence: after + 1 + at,
         type: types.find((each) => each === type) ?? fail(),
         channelId: hex(channelId, 32),
+        ...(version !== undefined && { version: amount(version) }),
+        ...(lane !== undefined && { lane: amount(lane) }),
+        ...(claim !== undefined && { claim: amount(claim) }),
       }
     }),
   )
@@ -71,6 +107,9 @@ const table = (value: unknown): bigint[][] => list(value).map((row) => list(row)
 const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : fail())
 const amount = (value: unknown): bigint =>
   typeof value === 'string' ? Amount.parse(value) : fail()
+const count = (value: unknown): number =>
+  typeof value === 'number' && Number.isInteger(value) && value >= 0 ? value : fail()
+const flag = (value: unknown): boolean => (typeof value === 'boolean' ? value : fail())
 const hex = (value: unknown, size: number): Hex =>
   typeof value === 'string' ? toHex(fromHex(value, size)) : fail()
 

@@ -2,16 +2,19 @@
  * The layer's API as JSON values: methods by name, amounts and times as decimal strings, bytes as 0x hex.
  * Everything a caller sends is checked here, and no caller can make it hold more than one bounded answer.
  *
- *     info     {}                                → {name, version, chainId, adjudicator, minChallengePeriod, faucetMax}
+ *     info     {}                                → {name, version, chainId, adjudicator, minChallengePeriod,
+ *                                                   challengeBond, faucetMax}
  *     time     {}                                → {time}
  *     account  {account, asset}                  → {nonce, balance}
- *     channel  {channelId}                       → {channel: {status, deposited, withdrawn, fundBy} | null}
+ *     channel  {channelId}                       → {channel: {status, deposited, withdrawn, held, fundBy,
+ *                                                   versionMin, challenge: {version, root, poster, posted,
+ *                                                   statesUntil, redeemUntil, paid} | null} | null}
+ *     lane     {channelId, lane}                 → {claim, swept}
  *     submit   {from, nonce, data, signature}    → {}
- *     events   {after, waitMs}                   → {events: [{sequence, type, channelId}]}
+ *     events   {after, waitMs}                   → {events: [{sequence, type, channelId, version?, lane?, claim?}]}
  *
  * `events` waits up to `waitMs` for the first. Any request may carry `chainId`: another layer refuses it.
  */
-import * as Amount from '../../core/amount.js'
 import { type Address, fromHex, type Hex, toHex } from '../../core/bytes.js'
 import { SluiceError } from '../../core/errors.js'
 import { LedgerError } from '../error.js'
@@ -57,6 +60,7 @@ const methods: Readonly<Record<string, Method>> = {
       chainId: `${rules.domain.chainId}`,
       adjudicator: rules.domain.adjudicator,
       minChallengePeriod: `${rules.minChallengePeriod}`,
+      challengeBond: `${rules.challengeBond}`,
       faucetMax: `${rules.faucetMax}`,
     }
   },
@@ -72,23 +76,15 @@ const methods: Readonly<Record<string, Method>> = {
   },
   async channel(layer, params) {
     const channel = await layer.channel(hex(params, 'channelId', 32))
-    if (channel === undefined) return { channel: null }
-    const table = (amounts: readonly (readonly bigint[])[]): unknown =>
-      amounts.map((row) => row.map((amount) => `${amount}`))
-    const { status, deposited, withdrawn, fundBy } = channel
-    return {
-      channel: {
-        status,
-        deposited: table(deposited),
-        withdrawn: table(withdrawn),
-        fundBy: `${fundBy}`,
-      },
-    }
+    return { channel: channel === undefined ? null : plain(channel) }
+  },
+  async lane(layer, params) {
+    return plain(layer.lane(hex(params, 'channelId', 32), uint64(params, 'lane')))
   },
   async submit(layer, params) {
     await layer.submit({
       from: hex(params, 'from', 20),
-      nonce: nonce(params),
+      nonce: uint64(params, 'nonce'),
       data: data(params),
       signature: fromHex(hex(params, 'signature', signatureSize)),
     })
@@ -98,7 +94,7 @@ const methods: Readonly<Record<string, Method>> = {
     const after = count(params, 'after', Number.MAX_SAFE_INTEGER)
     const waitMs = count(params, 'waitMs', waitMaxMs)
     if (layer.events(after).length === 0 && waitMs > 0) await wait(layer, after, waitMs, signal)
-    return { events: layer.events(after) }
+    return { events: layer.events(after).map(plain) }
   },
 }
 
@@ -148,10 +144,24 @@ function data(params: Json): Uint8Array {
   return fromHex(hex(params, 'data', size))
 }
 
-function nonce(params: Json): bigint {
-  const value = typeof params.nonce === 'string' ? params.nonce : ''
-  if (!/^(0|[1-9][0-9]{0,18})$/.test(value)) throw bad('"nonce" is a decimal string')
-  return Amount.parse(value)
+function uint64(params: Json, name: string): bigint {
+  const value = params[name]
+  const number = typeof value === 'string' && /^(0|[1-9][0-9]{0,19})$/.test(value) && BigInt(value)
+  if (typeof number !== 'bigint' || number >= 1n << 64n)
+    throw bad(`"${name}" is a decimal string below 2^64`)
+  return number
+}
+
+/** Our values as JSON: bigints in decimal, bytes in hex, what is undefined as null. */
+function plain(value: object): Json {
+  const cell = (item: unknown): unknown => {
+    if (typeof item === 'bigint') return `${item}`
+    if (item instanceof Uint8Array) return toHex(item)
+    if (Array.isArray(item)) return item.map(cell)
+    if (item === undefined) return null
+    return isObject(item) ? plain(item) : item
+  }
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, cell(item)]))
 }
 
 function count(params: Json, name: string, max: number): number {

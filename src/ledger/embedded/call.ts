@@ -4,20 +4,29 @@
  *
  *     Transaction  EIP-712 in the layer's domain: address from, uint64 nonce, bytes data
  *     data         kind u8, then
- *       1 faucet   to 20 ‖ amount u256
- *       2 open     Parameters ‖ Signatures on {channelId, 0, root of the opening outcome, 0}
- *       3 deposit  channelId 32 ‖ seat u8
- *       4 refund   channelId 32 ‖ seat u8
- *       5 close    channelId 32 ‖ version u64 ‖ root 32 ‖ kind u8 ‖ Outcome ‖ Signatures
+ *       1 faucet     to 20 ‖ amount u256
+ *       2 open       Parameters ‖ Signatures on {channelId, 0, root of the opening outcome, 0}
+ *       3 deposit    channelId 32 ‖ seat u8
+ *       4 refund     channelId 32 ‖ seat u8
+ *       5 close      channelId 32 ‖ Posting ‖ Preimage
+ *       6 topUp      channelId 32 ‖ seat u8 ‖ asset u8 ‖ total u256
+ *       7 withdraw   channelId 32 ‖ Posting ‖ Preimage
+ *       8 challenge  channelId 32 ‖ seat u8 ‖ Posting ‖ signature 65 on the Challenge
+ *       9 answer     channelId 32 ‖ Posting
+ *      10 resume     channelId 32 ‖ Posting
+ *      11 freeze     channelId 32 ‖ Preimage
+ *      12 redeem     channelId 32 ‖ Leaf ‖ Claim
+ *      13 sweep      channelId 32 ‖ Leaf
  *
  * Nonces of an account count from 0 without gaps. Layouts: layout.ts.
  */
 import * as Amount from '../../core/amount.js'
 import { type Address, concat, fromHex, type Hex, toHex, uint } from '../../core/bytes.js'
+import type { Leaf, Posting, Preimage, Redemption } from '../../core/dispute.js'
 import * as Hash from '../../core/hash.js'
 import type { Parameters } from '../../core/parameters.js'
-import { encodeOutcome, type Outcome } from '../../core/state.js'
 import * as TypedData from '../../core/typed-data.js'
+import { VoucherError } from '../../core/voucher.js'
 import { LedgerError } from '../error.js'
 import * as Layout from './layout.js'
 
@@ -28,16 +37,25 @@ export type Call =
       readonly parameters: Parameters
       readonly signatures: readonly Uint8Array[]
     }
-  | { readonly type: 'deposit' | 'refund'; readonly channelId: Hex; readonly seat: number }
-  | {
-      readonly type: 'close'
-      readonly channelId: Hex
-      readonly version: bigint
-      readonly root: Uint8Array
-      readonly kind: number
-      readonly outcome: Outcome
-      readonly signatures: readonly Uint8Array[]
-    }
+  | On<'deposit' | 'refund', { readonly seat: number }>
+  | On<'topUp', { readonly seat: number; readonly asset: number; readonly total: bigint }>
+  | On<'close' | 'withdraw', { readonly posting: Posting; readonly preimage: Preimage }>
+  | On<
+      'challenge',
+      { readonly seat: number; readonly posting: Posting; readonly signature: Uint8Array }
+    >
+  | On<'answer' | 'resume', { readonly posting: Posting }>
+  | On<'freeze', { readonly preimage: Preimage }>
+  | On<'redeem', { readonly redemption: Redemption }>
+  | On<'sweep', { readonly leaf: Leaf }>
+
+/** Calls of these types on a channel: one member of the union each. */
+type On<Types extends string, Fields> = Types extends string
+  ? { readonly type: Types; readonly channelId: Hex } & Fields
+  : never
+
+/** The call of one type. */
+export type Of<T extends Call['type']> = Extract<Call, { readonly type: T }>
 
 export type Transaction = {
   readonly from: Address
@@ -71,7 +89,21 @@ export const digest = (
   transaction: Omit<Transaction, 'signature'>,
 ): Uint8Array => TypedData.digest(domain, type, transaction)
 
-const kinds = ['faucet', 'open', 'deposit', 'refund', 'close'] as const
+const kinds = [
+  'faucet',
+  'open',
+  'deposit',
+  'refund',
+  'close',
+  'topUp',
+  'withdraw',
+  'challenge',
+  'answer',
+  'resume',
+  'freeze',
+  'redeem',
+  'sweep',
+] as const
 
 /** The `data` of a transaction. @throws LedgerError `BAD_SIGNATURE` when one is not 65 bytes */
 export const encode = (call: Call): Uint8Array =>
@@ -89,19 +121,44 @@ function encodeBody(call: Call): Uint8Array {
     case 'deposit':
     case 'refund':
       return concat(fromHex(call.channelId, 32), uint(call.seat, 1))
-    case 'close':
+    case 'topUp':
       return concat(
         fromHex(call.channelId, 32),
-        uint(call.version, 8),
-        call.root,
-        uint(call.kind, 1),
-        encodeOutcome(call.outcome),
-        Layout.encodeSignatures(call.signatures),
+        uint(call.seat, 1),
+        uint(call.asset, 1),
+        Amount.encode(call.total),
       )
+    case 'close':
+    case 'withdraw':
+      return concat(
+        fromHex(call.channelId, 32),
+        Layout.encodePosting(call.posting),
+        Layout.encodePreimage(call.preimage),
+      )
+    case 'challenge':
+      return concat(
+        fromHex(call.channelId, 32),
+        uint(call.seat, 1),
+        Layout.encodePosting(call.posting),
+        Layout.encodeSignature(call.signature),
+      )
+    case 'answer':
+    case 'resume':
+      return concat(fromHex(call.channelId, 32), Layout.encodePosting(call.posting))
+    case 'freeze':
+      return concat(fromHex(call.channelId, 32), Layout.encodePreimage(call.preimage))
+    case 'redeem':
+      return concat(
+        fromHex(call.channelId, 32),
+        Layout.encodeLeaf(call.redemption),
+        Layout.encodeClaim(call.redemption.claim),
+      )
+    case 'sweep':
+      return concat(fromHex(call.channelId, 32), Layout.encodeLeaf(call.leaf))
   }
 }
 
-/** @throws LedgerError `BAD_CALL` */
+/** @throws LedgerError `BAD_CALL`, `BAD_VOUCHER` */
 export function decode(data: Uint8Array): Call {
   const read = Layout.reader(data)
   try {
@@ -109,6 +166,7 @@ export function decode(data: Uint8Array): Call {
     read.end()
     return call
   } catch (error) {
+    if (error instanceof VoucherError) throw new LedgerError('BAD_VOUCHER', error.message)
     if (!(error instanceof Layout.LayoutError)) throw error
     throw new LedgerError('BAD_CALL', `The transaction carries no call. ${error.message}`)
   }
@@ -126,18 +184,46 @@ function readBody(read: Layout.Reader, type: (typeof kinds)[number] | undefined)
       }
     case 'deposit':
     case 'refund':
-      return { type, channelId: toHex(read.bytes(32)), seat: read.small(255) }
-    case 'close':
+      return { type, channelId: channelId(read), seat: read.small(255) }
+    case 'topUp':
       return {
         type,
-        channelId: toHex(read.bytes(32)),
-        version: read.uint(8),
-        root: read.bytes(32),
-        kind: read.small(255),
-        outcome: Layout.readOutcome(read),
-        signatures: Layout.readSignatures(read),
+        channelId: channelId(read),
+        seat: read.small(255),
+        asset: read.small(255),
+        total: read.uint(Amount.size),
       }
+    case 'close':
+    case 'withdraw':
+      return {
+        type,
+        channelId: channelId(read),
+        posting: Layout.readPosting(read),
+        preimage: Layout.readPreimage(read),
+      }
+    case 'challenge':
+      return {
+        type,
+        channelId: channelId(read),
+        seat: read.small(255),
+        posting: Layout.readPosting(read),
+        signature: read.bytes(Layout.signatureSize),
+      }
+    case 'answer':
+    case 'resume':
+      return { type, channelId: channelId(read), posting: Layout.readPosting(read) }
+    case 'freeze':
+      return { type, channelId: channelId(read), preimage: Layout.readPreimage(read) }
+    case 'redeem': {
+      const id = channelId(read)
+      const leaf = Layout.readLeaf(read)
+      return { type, channelId: id, redemption: { ...leaf, claim: Layout.readClaim(read) } }
+    }
+    case 'sweep':
+      return { type, channelId: channelId(read), leaf: Layout.readLeaf(read) }
     case undefined:
       throw new Layout.LayoutError('no call has that number')
   }
 }
+
+const channelId = (read: Layout.Reader): Hex => toHex(read.bytes(32))

@@ -5,10 +5,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as Amount from '../../core/amount.js'
 import { type Address, type Hex, toHex, zeroAddress } from '../../core/bytes.js'
+import * as Claim from '../../core/claim.js'
 import { SluiceError } from '../../core/errors.js'
 import * as Parameters from '../../core/parameters.js'
-import * as State from '../../core/state.js'
-import type { Ledger, LedgerChannel, LedgerEvent } from '../../engine/ports.js'
+import type { Table } from '../../core/state.js'
+import type { Ledger, LedgerChannel, LedgerEvent, LedgerLane } from '../../engine/ports.js'
 import { LedgerError } from '../error.js'
 import * as Answer from './answer.js'
 import { type Json, type Transport, waitMaxMs } from './api.js'
@@ -55,6 +56,9 @@ export async function connect(transport: Transport, options: Options): Promise<E
   const channel = async (channelId: Hex): Promise<LedgerChannel | undefined> =>
     Answer.channel(await ask('channel', { channelId }))
 
+  const lane = async (channelId: Hex, id: bigint): Promise<LedgerLane> =>
+    Answer.lane(await ask('lane', { channelId, lane: `${id}` }))
+
   async function submit(call: Call.Call): Promise<void> {
     const data = Call.encode(call)
     for (let left = triesMax; ; left--) {
@@ -80,21 +84,30 @@ export async function connect(transport: Transport, options: Options): Promise<E
   }
 
   /** Submits `call` unless what it asks for is so already, be it by a call of ours whose answer was lost. */
-  const ensure = (
-    id: Hex,
-    isSo: (channel: LedgerChannel | undefined) => boolean,
-    call: Call.Call,
-  ): Promise<void> =>
+  const ensure = (isSo: () => Promise<boolean>, call: Call.Call): Promise<void> =>
     inTurn(async () => {
-      if (isSo(await channel(id))) return
+      if (await isSo()) return
       try {
         await submit(call)
       } catch (error) {
         // Somebody was quicker: then the refusal does not matter.
         if (!(error instanceof LedgerError) || error.code === 'LEDGER_UNREACHABLE') throw error
-        if (!isSo(await channel(id))) throw error
+        if (!(await isSo())) throw error
       }
     })
+
+  const ensureChannel = (
+    parameters: Parameters.Parameters,
+    isSo: (channel: LedgerChannel) => boolean,
+    call: OnChannel,
+  ): Promise<void> => {
+    const channelId = Parameters.id(domain, parameters)
+    const look = async (): Promise<boolean> => {
+      const found = await channel(channelId)
+      return found !== undefined && isSo(found)
+    }
+    return ensure(look, { ...call, channelId })
+  }
 
   async function* events({
     after,
@@ -128,59 +141,107 @@ export async function connect(transport: Transport, options: Options): Promise<E
     domain,
     account,
     minChallengePeriod: info.minChallengePeriod,
+    challengeBond: info.challengeBond,
     faucetMax: info.faucetMax,
     time: async () => Answer.time(await ask('time', {})),
     balance: async (of, asset) => (await accountOf(of, asset)).balance,
     channel,
+    lane,
     events,
     faucet: (to, amount) =>
       inTurn(() => submit({ type: 'faucet', to, amount: Amount.check(amount) })),
-    open: (parameters, signatures) =>
-      ensure(Parameters.id(domain, parameters), (found) => found !== undefined, {
-        type: 'open',
-        parameters,
-        signatures,
-      }),
-    async deposit(parameters, seat) {
+    open(parameters, signatures) {
       const channelId = Parameters.id(domain, parameters)
+      const isSo = async () => (await channel(channelId)) !== undefined
+      return ensure(isSo, { type: 'open', parameters, signatures })
+    },
+    deposit(parameters, seat) {
       const due = parameters.deposits[seat] ?? []
-      await ensure(channelId, (found) => found?.status !== 'dead' && covers(found, seat, due), {
-        type: 'deposit',
-        channelId,
-        seat,
-      })
+      const isSo = (found: LedgerChannel): boolean =>
+        found.status !== 'dead' && covers(found, seat, due)
+      return ensureChannel(parameters, isSo, { type: 'deposit', seat })
     },
-    async refund(parameters, seat) {
-      const channelId = Parameters.id(domain, parameters)
-      await ensure(channelId, (found) => found?.status === 'dead' && isBack(found, seat), {
+    refund: (parameters, seat) =>
+      ensureChannel(parameters, (found) => found.status === 'dead' && isBack(found, seat), {
         type: 'refund',
-        channelId,
         seat,
-      })
-    },
-    async close(parameters, { version, outcome }, signatures) {
-      const channelId = Parameters.id(domain, parameters)
-      const root = State.root(channelId, { outcome, lanes: [] })
-      await ensure(channelId, (found) => found?.status === 'closed', {
+      }),
+    topUp: (parameters, seat, asset, total) =>
+      ensureChannel(parameters, (found) => (found.deposited[seat]?.[asset] ?? -1n) >= total, {
+        type: 'topUp',
+        seat,
+        asset,
+        total: Amount.check(total),
+      }),
+    withdraw: (parameters, posting, preimage) =>
+      ensureChannel(parameters, (found) => isWithdrawn(found, preimage.outcome.withdrawn), {
+        type: 'withdraw',
+        posting,
+        preimage,
+      }),
+    close: (parameters, posting, preimage) =>
+      ensureChannel(parameters, ({ status }) => status === 'closed', {
         type: 'close',
-        channelId,
-        version,
-        root,
-        kind: 1,
-        outcome,
-        signatures,
-      })
+        posting,
+        preimage,
+      }),
+    challenge: (parameters, seat, posting, signature) =>
+      ensureChannel(
+        parameters,
+        ({ challenge }) => challenge !== undefined && challenge.version >= posting.version,
+        { type: 'challenge', seat, posting, signature },
+      ),
+    answer: (parameters, posting) =>
+      ensureChannel(
+        parameters,
+        ({ challenge, versionMin }) => (challenge?.version ?? versionMin) >= posting.version,
+        { type: 'answer', posting },
+      ),
+    resume: (parameters, posting) =>
+      ensureChannel(
+        parameters,
+        ({ status, versionMin }) => status === 'live' && versionMin >= posting.version,
+        { type: 'resume', posting },
+      ),
+    freeze: (parameters, preimage) =>
+      ensureChannel(
+        parameters,
+        ({ status, challenge }) => status === 'closed' || challenge?.paid === true,
+        { type: 'freeze', preimage },
+      ),
+    redeem(parameters, redemption) {
+      const channelId = Parameters.id(domain, parameters)
+      const { claim } = redemption
+      const isSo = async () =>
+        (await lane(channelId, redemption.lane.id)).claim >= Claim.amount(claim)
+      return ensure(isSo, { type: 'redeem', channelId, redemption })
+    },
+    sweep(parameters, leaf) {
+      const channelId = Parameters.id(domain, parameters)
+      const isSo = async () =>
+        (await lane(channelId, leaf.lane.id)).swept ||
+        (await channel(channelId))?.status === 'closed'
+      return ensure(isSo, { type: 'sweep', channelId, leaf })
     },
   }
 }
 
+/** A call without its channel. */
+type OnChannel = Call.Call extends infer C
+  ? C extends { readonly channelId: Hex }
+    ? Omit<C, 'channelId'>
+    : never
+  : never
+
+/** Whether the layer has paid all that a state withdraws, which is something. */
+const isWithdrawn = ({ withdrawn }: LedgerChannel, wanted: Table): boolean =>
+  wanted.flat().some((amount) => amount > 0n) &&
+  wanted.every((row, seat) =>
+    row.every((amount, asset) => (withdrawn[seat]?.[asset] ?? 0n) >= amount),
+  )
+
 /** Whether the seat has brought all it has to. */
-const covers = (
-  channel: LedgerChannel | undefined,
-  seat: number,
-  due: readonly bigint[],
-): boolean =>
-  channel !== undefined &&
+const covers = (channel: LedgerChannel, seat: number, due: readonly bigint[]): boolean =>
   due.every((amount, asset) => (channel.deposited[seat]?.[asset] ?? 0n) >= amount)
 
 /** Whether the seat brought something, and has all of it back. */

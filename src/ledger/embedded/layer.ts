@@ -5,21 +5,31 @@
 import * as Amount from '../../core/amount.js'
 import { type Address, type Hex, toBigInt, uint } from '../../core/bytes.js'
 import { assert } from '../../core/errors.js'
-import type { Clock, LedgerChannel, LedgerEvent, Random, Store, Write } from '../../engine/ports.js'
+import type {
+  Clock,
+  LedgerChannel,
+  LedgerEvent,
+  LedgerLane,
+  Random,
+  Store,
+  Write,
+} from '../../engine/ports.js'
 import { LedgerError } from '../error.js'
 import * as Call from './call.js'
+import type { Recover, Rules } from './effect.js'
 import * as Escrow from './escrow.js'
 import * as Machine from './machine.js'
 import * as Records from './records.js'
 
 export type Layer = {
-  readonly rules: Machine.Rules
+  readonly rules: Rules
   /** The layer's clock, Unix seconds: it never goes back, and stands still while nobody serves the layer. */
   time(): Promise<bigint>
   /** Number of the account's next transaction. */
   nonce(account: Address): bigint
   balance(account: Address, asset: Address): bigint
   channel(channelId: Hex): Promise<LedgerChannel | undefined>
+  lane(channelId: Hex, lane: bigint): LedgerLane
   /** Carries out a transaction; resolves when it is durable. @throws LedgerError, StoreError */
   submit(transaction: Call.Transaction): Promise<void>
   /** Events above `after`, at most `eventsMax`. @throws LedgerError `LEDGER_BEHIND` */
@@ -32,12 +42,13 @@ export type Layer = {
 
 export type Options = {
   readonly store: Store
-  readonly recover: Machine.Recover
+  readonly recover: Recover
   readonly random: Random
   /** Milliseconds since the Unix epoch; only differences count once the layer exists. */
   readonly clock?: Clock
   /** For a layer that is created now; one that exists keeps its own. */
   readonly minChallengePeriod?: bigint
+  readonly challengeBond?: bigint
   readonly faucetMax?: bigint
 }
 
@@ -45,6 +56,8 @@ export type Options = {
 const eventsMax = 256
 /** Transactions of one commit. */
 const batchMax = 256
+/** Of the records; 1 had no disputes. */
+const metaVersion = 2
 /** So often is time made durable when nobody asks for it. */
 const heartbeatMs = 10_000
 
@@ -147,6 +160,7 @@ export async function open(options: Options): Promise<Layer> {
       const escrow = records.escrow(channelId)
       return escrow && Escrow.view(escrow, now)
     },
+    lane: records.lane,
     submit(transaction) {
       return new Promise((resolve, reject) => {
         if (closed) return reject(new LedgerError('LEDGER_CLOSED', 'The ledger is shutting down.'))
@@ -193,11 +207,11 @@ async function create(
   store: Store,
   random: Random,
   clock: Clock,
-  { minChallengePeriod = 60n, faucetMax = 10n ** 15n }: Options,
+  { minChallengePeriod = 60n, challengeBond = 1_000n, faucetMax = 10n ** 15n }: Options,
 ): Promise<void> {
   // From 2^40 up: out of the way of public chains; below 2^53: exact in JSON and wallets.
   const chainId = 2n ** 40n + toBigInt(random(6))
-  const meta = { version: 1, chainId, minChallengePeriod, faucetMax }
+  const meta = { version: metaVersion, chainId, minChallengePeriod, challengeBond, faucetMax }
   const text = JSON.stringify(meta, (_, value) => (typeof value === 'bigint' ? `${value}` : value))
   await store.commit([
     { key: Records.metaKey, value: new TextEncoder().encode(text) },
@@ -205,18 +219,24 @@ async function create(
   ])
 }
 
-function readMeta(store: Store): Omit<Machine.Rules, 'recover'> {
+function readMeta(store: Store): Omit<Rules, 'recover'> {
   try {
     const text = new TextDecoder().decode(store.get(Records.metaKey))
     const meta: Record<string, unknown> = JSON.parse(text)
-    if (meta.version !== 1) throw Records.damaged(Records.metaKey)
+    if (meta.version !== metaVersion)
+      throw new LedgerError(
+        'LEDGER_VERSION',
+        'This ledger was made by another version of Sluice. Run it with that one, or start a new ledger.',
+      )
     const number = (name: string): bigint => Amount.parse(String(meta[name]))
     return {
       domain: Call.domainOf(number('chainId')),
       minChallengePeriod: number('minChallengePeriod'),
+      challengeBond: number('challengeBond'),
       faucetMax: number('faucetMax'),
     }
   } catch (error) {
+    if (error instanceof LedgerError) throw error
     throw Records.damaged(Records.metaKey, error)
   }
 }
@@ -236,9 +256,7 @@ function audit(store: Store): void {
   for (const [key, value] of store.entries(Records.balancePrefix))
     sum(Records.lastPart(key)).accounts += toBigInt(value)
   for (const [, value] of store.entries(Records.channelPrefix)) {
-    const escrow = Records.readEscrow(value)
-    for (const [at, asset] of escrow.parameters.assets.entries())
-      sum(asset).held += Escrow.held(escrow, at)
+    for (const [asset, amount] of Escrow.money(Records.readEscrow(value))) sum(asset).held += amount
   }
   for (const [asset, { accounts, held }] of sums) {
     const supply = Records.over(store.get).supply(asset)

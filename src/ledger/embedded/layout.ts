@@ -6,13 +6,23 @@
  *                 ‖ seats × assets × deposit u256 ‖ fundBy u64 ‖ challengePeriod u64 ‖ codeHash 32 ‖ salt 32
  *     Outcome     as in core/state.ts
  *     Signatures  count u8 ‖ count × 65
+ *     Posting     version u64 ‖ kind u8 ‖ root 32 ‖ Signatures
+ *     Preimage    Outcome ‖ lanes 32 ‖ contract 32 ‖ objects 32
+ *     Leaf        outcome hash 32 ‖ lanes 32 ‖ contract 32 ‖ objects 32 ‖ Lane as in core/lane.ts
+ *                 ‖ siblings u16 ‖ siblings × 32, from the top down
+ *     Claim       digits u8 ‖ digits × (index u16 ‖ node 32) ‖ signed voucher as in core/voucher.ts
  */
 import * as Amount from '../../core/amount.js'
 import { type Address, concat, fromHex, toBigInt, toHex, uint } from '../../core/bytes.js'
+import type { Claim } from '../../core/claim.js'
+import type { Branches, Leaf, Posting, Preimage } from '../../core/dispute.js'
 import { SluiceError } from '../../core/errors.js'
+import * as Lane from '../../core/lane.js'
 import { limits } from '../../core/limits.js'
 import type { Parameters } from '../../core/parameters.js'
-import type { Outcome, Table } from '../../core/state.js'
+import { encodeOutcome, type Kind, type Outcome, type Table } from '../../core/state.js'
+import * as Tree from '../../core/tree.js'
+import * as Voucher from '../../core/voucher.js'
 import { LedgerError } from '../error.js'
 
 export const signatureSize = 65
@@ -25,6 +35,8 @@ export type Reader = {
   uint(size: number): bigint
   /** One byte, at most `max`. */
   small(max: number): number
+  /** One byte, 0 or 1. */
+  flag(): boolean
   address(): Address
   /** `count` items. */
   list<T>(count: number, item: () => T): readonly T[]
@@ -46,6 +58,7 @@ export function reader(source: Uint8Array): Reader {
       if (value > max) throw new LayoutError(`it counts ${value} where ${max} is the most`)
       return value
     },
+    flag: () => read.small(1) === 1,
     address: () => toHex(read.bytes(20)),
     list: (count, item) => Array.from({ length: count }, item),
     end() {
@@ -54,6 +67,8 @@ export function reader(source: Uint8Array): Reader {
   }
   return read
 }
+
+export const flag = (value: boolean): Uint8Array => uint(value ? 1 : 0, 1)
 
 export const encodeTable = (table: Table): Uint8Array => concat(...table.flat().map(Amount.encode))
 
@@ -105,15 +120,89 @@ export function readOutcome(read: Reader): Outcome {
   }
 }
 
-/** @throws LedgerError `BAD_SIGNATURE` when one is not 65 bytes */
-export function encodeSignatures(signatures: readonly Uint8Array[]): Uint8Array {
-  if (signatures.some((signature) => signature.length !== signatureSize))
+/** @throws LedgerError `BAD_SIGNATURE` when it is not 65 bytes */
+export function encodeSignature(signature: Uint8Array): Uint8Array {
+  if (signature.length !== signatureSize)
     throw new LedgerError('BAD_SIGNATURE', 'A signature is 65 bytes: r, s and v.')
-  return concat(uint(signatures.length, 1), ...signatures)
+  return signature
 }
+
+/** @throws LedgerError `BAD_SIGNATURE` when one is not 65 bytes */
+export const encodeSignatures = (signatures: readonly Uint8Array[]): Uint8Array =>
+  concat(uint(signatures.length, 1), ...signatures.map(encodeSignature))
 
 export const readSignatures = (read: Reader): readonly Uint8Array[] =>
   read.list(read.small(limits.seatsMax), () => read.bytes(signatureSize))
+
+export const encodePosting = ({ version, kind, root, signatures }: Posting): Uint8Array =>
+  concat(uint(version, 8), uint(kind, 1), root, encodeSignatures(signatures))
+
+export const readPosting = (read: Reader): Posting => ({
+  version: read.uint(8),
+  kind: read.small(2) as Kind,
+  root: read.bytes(32),
+  signatures: readSignatures(read),
+})
+
+export const encodePreimage = ({ outcome, lanes, contract, objects }: Preimage): Uint8Array =>
+  concat(encodeOutcome(outcome), lanes, contract, objects)
+
+export const readPreimage = (read: Reader): Preimage => ({
+  outcome: readOutcome(read),
+  lanes: read.bytes(32),
+  contract: read.bytes(32),
+  objects: read.bytes(32),
+})
+
+export const encodeLeaf = ({ branches, lane, siblings }: Leaf): Uint8Array =>
+  concat(
+    branches.outcome,
+    branches.lanes,
+    branches.contract,
+    branches.objects,
+    Lane.encode(lane),
+    uint(siblings.length, 2),
+    ...siblings,
+  )
+
+export function readLeaf(read: Reader): Leaf {
+  const branches: Branches = {
+    outcome: read.bytes(32),
+    lanes: read.bytes(32),
+    contract: read.bytes(32),
+    objects: read.bytes(32),
+  }
+  const lane: Lane.Lane = {
+    id: read.uint(8),
+    payer: read.small(255),
+    payee: read.small(255),
+    asset: read.small(255),
+    folded: read.uint(Amount.size),
+    reserved: read.uint(Amount.size),
+    sessionKey: read.address(),
+  }
+  const count = Number(read.uint(2))
+  if (count > Tree.depthMax) throw new LayoutError('a proof has more siblings than a key has bits')
+  return { branches, lane, siblings: read.list(count, () => read.bytes(32)) }
+}
+
+export const encodeClaim = ({ signed, indices, nodes }: Claim): Uint8Array =>
+  concat(
+    uint(indices.length, 1),
+    ...indices.flatMap((index, digit) => [uint(index, 2), nodes[digit] ?? new Uint8Array()]),
+    Voucher.encode(signed),
+  )
+
+/** @throws VoucherError `BAD_VOUCHER` when the voucher is not canonical, or of other digits */
+export function readClaim(read: Reader): Claim {
+  const digits = read.small(limits.digitsMax)
+  const deepest = read.list(digits, () => ({ index: Number(read.uint(2)), node: read.bytes(32) }))
+  return {
+    signed: Voucher.decode(read.bytes(Voucher.sizeOf(digits))),
+    indices: deepest.map(({ index }) => index),
+    nodes: deepest.map(({ node }) => node),
+  }
+}
 
 /** Bytes that are not laid out as they should be. */
 export class LayoutError extends SluiceError {

@@ -2,14 +2,15 @@
  * How the embedded layer's records lie in its store: one key each, so that a transaction writes what it
  * changed and nothing else. Reading damaged bytes is `LEDGER_DAMAGED`, never a guess.
  *
- *     ledger/meta                     JSON: version, chainId, minChallengePeriod, faucetMax
+ *     ledger/meta                     JSON: version, chainId, minChallengePeriod, challengeBond, faucetMax
  *     ledger/time                     u64, Unix seconds
  *     ledger/sequence                 u64, of the newest event
  *     ledger/nonce/<account>          u64
  *     ledger/balance/<account>/<asset>  u256
  *     ledger/supply/<asset>           minted u256 ‖ held u256
  *     ledger/channel/<id>             Escrow
- *     ledger/event/<sequence, 16 hex digits>  kind u8 ‖ channelId 32
+ *     ledger/lane/<id>/<lane>         claim u256 ‖ swept u8
+ *     ledger/event/<sequence, 16 hex digits>  kind u8 ‖ channelId 32 [‖ version u64] [‖ lane u64] [‖ claim u256]
  */
 import { type Address, concat, fromHex, type Hex, toHex, uint } from '../../core/bytes.js'
 import { SluiceError } from '../../core/errors.js'
@@ -29,6 +30,7 @@ export const channelPrefix = 'ledger/channel/'
 const nonceKey = (account: Address): string => `ledger/nonce/${account}`
 const balanceKey = (account: Address, asset: Address): string =>
   `${balancePrefix}${account}/${asset}`
+const laneKey = (channelId: Hex, lane: bigint): string => `ledger/lane/${channelId}/${lane}`
 const eventKey = (sequence: number): string =>
   `ledger/event/${sequence.toString(16).padStart(16, '0')}`
 
@@ -45,6 +47,11 @@ export const over = (get: Get): Records => ({
   escrow(channelId) {
     const bytes = get(channelPrefix + channelId)
     return bytes && readEscrow(bytes)
+  },
+  lane(channelId, lane) {
+    const key = laneKey(channelId, lane)
+    const bytes = get(key) ?? new Uint8Array(33)
+    return decode(key, bytes, (read) => ({ claim: read.uint(32), swept: read.flag() }))
   },
 })
 
@@ -63,21 +70,55 @@ export function write(change: Change): Write {
     }
     case 'escrow':
       return { key: channelPrefix + change.channelId, value: Escrow.encode(change.escrow) }
+    case 'lane': {
+      const { claim, swept } = change.value
+      return {
+        key: laneKey(change.channelId, change.id),
+        value: concat(uint(claim, 32), Layout.flag(swept)),
+      }
+    }
   }
 }
 
-const eventTypes = ['opened', 'deposited', 'live', 'refunded', 'closed'] as const
+/** Events by their number on disk, and what each tells beside its channel. */
+const eventTypes: readonly (readonly [LedgerEvent['type'], ...(keyof typeof fieldSizes)[]])[] = [
+  ['opened'],
+  ['deposited'],
+  ['live'],
+  ['refunded'],
+  ['closed'],
+  ['withdrawn'],
+  ['challenged', 'version'],
+  ['answered', 'version'],
+  ['punished'],
+  ['resumed', 'version'],
+  ['frozen'],
+  ['redeemed', 'lane', 'claim'],
+  ['swept', 'lane'],
+]
 
-export const writeEvent = ({ sequence, type, channelId }: LedgerEvent): Write => ({
-  key: eventKey(sequence),
-  value: concat(uint(eventTypes.indexOf(type), 1), fromHex(channelId, 32)),
-})
+const fieldSizes = { version: 8, lane: 8, claim: 32 } as const
+
+export function writeEvent(event: LedgerEvent): Write {
+  const kind = eventTypes.findIndex(([type]) => type === event.type)
+  const [, ...fields] = eventTypes[kind] ?? []
+  return {
+    key: eventKey(event.sequence),
+    value: concat(
+      uint(kind, 1),
+      fromHex(event.channelId, 32),
+      ...fields.map((field) => uint(event[field] ?? 0n, fieldSizes[field])),
+    ),
+  }
+}
 
 export function readEvent(get: Get, sequence: number): LedgerEvent {
   const key = eventKey(sequence)
   return decode(key, get(key) ?? new Uint8Array(), (read) => {
-    const type = eventTypes[read.small(eventTypes.length - 1)] ?? 'opened'
-    return { sequence, type, channelId: toHex(read.bytes(32)) }
+    const [type = 'opened', ...fields] = eventTypes[read.small(eventTypes.length - 1)] ?? []
+    const event = { sequence, type, channelId: toHex(read.bytes(32)) }
+    const told = fields.map((field) => [field, read.uint(fieldSizes[field])])
+    return { ...event, ...Object.fromEntries(told) }
   })
 }
 

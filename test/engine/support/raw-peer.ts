@@ -12,6 +12,7 @@ import {
 } from '../../../src/core/bytes.js'
 import * as Channel from '../../../src/core/channel.js'
 import * as Claim from '../../../src/core/claim.js'
+import * as Dispute from '../../../src/core/dispute.js'
 import * as Frame from '../../../src/core/frame.js'
 import * as Introduction from '../../../src/core/introduction.js'
 import type { Lane } from '../../../src/core/lane.js'
@@ -233,8 +234,8 @@ export class RawPeer {
     if (call === 'refund') await ledger.refund(parameters, seat)
     if (call === 'open' && complete) await ledger.open(parameters, complete.signatures)
     if (call === 'close' && complete) {
-      const { version, body, signatures } = complete
-      await ledger.close(parameters, { version, outcome: body.outcome }, signatures)
+      const preimage = Dispute.preimage(id, complete.body)
+      await ledger.close(parameters, Dispute.posting(id, complete), preimage)
     }
     await this.look(link, id)
   }

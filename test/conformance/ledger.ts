@@ -4,30 +4,15 @@
  */
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Address, toHex, zeroes } from '../../src/core/bytes.js'
+import { toHex, zeroes } from '../../src/core/bytes.js'
 import * as Dispute from '../../src/core/dispute.js'
 import * as Parameters from '../../src/core/parameters.js'
 import * as State from '../../src/core/state.js'
-import type { Domain } from '../../src/core/typed-data.js'
 import type { Ledger, LedgerEvent } from '../../src/engine/ports.js'
-import { type Wallet, wallet } from '../ledger/wallet.js'
-
-export type Harness = {
-  /** An asset the harness can hand out, free of fees. */
-  readonly asset: Address
-  connect(wallet: Wallet): Promise<Ledger>
-  fund(account: Address, amount: bigint): Promise<void>
-  /** Moves the layer's clock forward. */
-  advance(seconds: number): Promise<void>
-  close(): Promise<void>
-}
+import { collect, type Harness, nowhere, refusal, rooms, type Seat } from './rooms.js'
 
 /** A state that seats signed, or did not, with its body. */
 type Complete = Omit<Dispute.Posting, 'root'> & { readonly body: State.Body }
-
-type Seat = { readonly wallet: Wallet; readonly ledger: Ledger; readonly payout: Address }
-
-const refusal = (code: string) => expect.objectContaining({ code })
 
 export function ledgerSuite(name: string, create: () => Promise<Harness>): void {
   describe(`ledger conformance: ${name}`, () => {
@@ -37,47 +22,7 @@ export function ledgerSuite(name: string, create: () => Promise<Harness>): void 
     })
     afterAll(() => harness.close())
 
-    const seat = async (amount: bigint): Promise<Seat> => {
-      const mine = wallet()
-      const ledger = await harness.connect(mine)
-      if (amount > 0n) await harness.fund(mine.address, amount)
-      return { wallet: mine, ledger, payout: wallet().address }
-    }
-    const balance = ({ ledger }: Seat, account: Address) => ledger.balance(account, harness.asset)
-
-    const agree = async (
-      seats: readonly Seat[],
-      deposits: readonly bigint[],
-      change: Partial<Parameters.Parameters> = {},
-    ): Promise<Parameters.Parameters> => ({
-      seats: seats.map(({ wallet, payout }) => ({ signer: wallet.address, payout })),
-      assets: [harness.asset],
-      deposits: deposits.map((amount) => [amount]),
-      fundBy: (await ledgerOf(seats).time()) + 100n,
-      challengePeriod: ledgerOf(seats).minChallengePeriod,
-      codeHash: zeroes(),
-      salt: randomBytes(32),
-      ...change,
-    })
-
-    const sign = (
-      domain: Domain,
-      parameters: Parameters.Parameters,
-      seats: readonly Seat[],
-      { version = 0n, kind = 0 as State.Kind, body = State.opening(parameters) } = {},
-    ): Promise<Uint8Array[]> => {
-      const channelId = Parameters.id(domain, parameters)
-      const state = { channelId, version, root: State.root(channelId, body), kind }
-      return Promise.all(seats.map(({ wallet }) => wallet.sign(State.digest(domain, state))))
-    }
-
-    const open = async (parameters: Parameters.Parameters, seats: readonly Seat[]) => {
-      const ledger = ledgerOf(seats)
-      await ledger.open(parameters, await sign(ledger.domain, parameters, seats))
-    }
-
-    const look = (seats: readonly Seat[], parameters: Parameters.Parameters) =>
-      ledgerOf(seats).channel(Parameters.id(ledgerOf(seats).domain, parameters))
+    const { seat, balance, agree, sign, open, look, live } = rooms(() => harness)
 
     const finalOf = (
       parameters: Parameters.Parameters,
@@ -112,14 +57,6 @@ export function ledgerSuite(name: string, create: () => Promise<Harness>): void 
       const id = Parameters.id(ledger.domain, parameters)
       const preimage = { ...Dispute.preimage(id, complete.body), outcome }
       return ledger.close(parameters, Dispute.posting(id, complete), preimage)
-    }
-
-    const live = async (...deposits: bigint[]) => {
-      const seats = await Promise.all(deposits.map(seat))
-      const parameters = await agree(seats, deposits)
-      await open(parameters, seats)
-      for (const [at, { ledger }] of seats.entries()) await ledger.deposit(parameters, at)
-      return { seats, parameters }
     }
 
     it('opens, funds, and pays out a channel, exact to the unit', async () => {
@@ -449,25 +386,9 @@ export function ledgerSuite(name: string, create: () => Promise<Harness>): void 
 
     it('knows nothing of what never was', async () => {
       const { ledger } = await seat(0n)
-      expect(await ledger.channel(toHex(randomBytes(32)))).toBeUndefined()
+      expect(await ledger.channel(nowhere())).toBeUndefined()
+      expect(await ledger.lane(nowhere(), 3n)).toEqual({ claim: 0n, swept: false })
       expect(await ledger.balance(toHex(randomBytes(20)), harness.asset)).toBe(0n)
     })
   })
-}
-
-const ledgerOf = (seats: readonly Seat[]): Ledger => (seats[0] as Seat).ledger
-
-/** The first `count` events above `after` that `wanted` picks. */
-async function collect(
-  ledger: Ledger,
-  after: number,
-  wanted: (event: LedgerEvent) => boolean,
-  count: number,
-): Promise<LedgerEvent[]> {
-  const found: LedgerEvent[] = []
-  for await (const event of ledger.events({ after, signal: new AbortController().signal })) {
-    if (wanted(event)) found.push(event)
-    if (found.length === count) break
-  }
-  return found
 }

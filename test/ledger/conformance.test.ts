@@ -1,5 +1,9 @@
+import { disputeSuite } from '../conformance/disputes.js'
+import { laneSuite } from '../conformance/lanes.js'
 import { ledgerSuite } from '../conformance/ledger.js'
 import { harness } from './harness.js'
 
-ledgerSuite('embedded, in process', () => harness('local'))
-ledgerSuite('embedded, over HTTP', () => harness('http'))
+for (const suite of [ledgerSuite, disputeSuite, laneSuite]) {
+  suite('embedded, in process', () => harness('local'))
+  suite('embedded, over HTTP', () => harness('http'))
+}

@@ -8,7 +8,7 @@ import { http } from '../../src/ledger/embedded/http.js'
 import * as Layer from '../../src/ledger/embedded/layer.js'
 import { serve } from '../../src/ledger/embedded/server.js'
 import * as Memory from '../../src/store/memory.js'
-import type { Harness } from '../conformance/ledger.js'
+import type { Harness } from '../conformance/rooms.js'
 import { recover, wallet } from './wallet.js'
 
 export type Clock = { (): number; advance(seconds: number): void }
@@ -40,6 +40,7 @@ export async function harness(over: 'local' | 'http'): Promise<Harness> {
     asset: zeroAddress,
     connect: (mine) => connect(transport, { account: mine.address, sign: mine.sign }),
     fund: bank.faucet,
+    fundBond: (account) => bank.faucet(account, bank.challengeBond),
     async advance(seconds) {
       time.advance(seconds)
     },

@@ -1,45 +1,19 @@
 /** Random transactions by anyone, valid or not, at any time: money is conserved, and nobody is paid twice. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import {
-  concat,
-  equals,
-  fromHex,
-  type Hex,
-  toHex,
-  uint,
-  zeroAddress,
-  zeroes,
-} from '../../src/core/bytes.js'
+import { type Hex, uint, zeroAddress, zeroes } from '../../src/core/bytes.js'
 import * as Dispute from '../../src/core/dispute.js'
 import * as Parameters from '../../src/core/parameters.js'
 import * as State from '../../src/core/state.js'
-import * as Call from '../../src/ledger/embedded/call.js'
-import type { Recover, Rules } from '../../src/ledger/embedded/effect.js'
+import type * as Call from '../../src/ledger/embedded/call.js'
 import * as Escrow from '../../src/ledger/embedded/escrow.js'
-import * as Machine from '../../src/ledger/embedded/machine.js'
-import * as Records from '../../src/ledger/embedded/records.js'
+import type * as Machine from '../../src/ledger/embedded/machine.js'
 import '../support/fuzz.js'
+import { account, rules, sign, toy } from './toy.js'
 
-const accounts = [1, 2, 3].map((number) => toHex(uint(number, 20)))
-const payouts = [4, 5].map((number) => toHex(uint(number, 20)))
-const token = toHex(uint(99, 20))
-
-/** A signature that costs nothing to make and cannot be made for another digest: the digest and the name. */
-const sign = (digest: Uint8Array, signer: Hex): Uint8Array =>
-  concat(digest, fromHex(signer, 20), zeroes(13))
-const recover: Recover = (digest, signature) => {
-  if (!equals(digest, signature.slice(0, 32))) throw new Error('of something else')
-  return toHex(signature.slice(32, 52))
-}
-
-const rules: Rules = {
-  domain: Call.domainOf(2n ** 40n),
-  minChallengePeriod: 60n,
-  challengeBond: 7n,
-  faucetMax: 40n,
-  recover,
-}
+const accounts = [1, 2, 3].map(account)
+const payouts = [4, 5].map(account)
+const token = account(99)
 
 /** Mostly what is meant to work, now and then what is not. */
 const mostly = <T>(usual: T, odd: T): fc.Arbitrary<T> =>
@@ -139,36 +113,24 @@ function callOf(step: Command): Call.Call | undefined {
 
 /** A layer in a map, where every transaction is tried and every promise is checked after it. */
 function world() {
-  const store = new Map<string, Uint8Array>()
-  const records = Records.over((key) => store.get(key))
+  const layer = toy()
+  const { records } = layer
   const sent: Call.Transaction[] = []
-  let now = 0n
 
   function submit(transaction: Call.Transaction): Machine.Result | undefined {
-    try {
-      const result = Machine.apply(rules, records, transaction, now)
-      for (const change of result.changes) {
-        const { key, value } = Records.write(change)
-        store.set(key, value as Uint8Array)
-      }
-      return result
-    } catch (error) {
-      expect(error).toMatchObject({ name: 'LedgerError' })
-      return undefined
-    }
+    const result = layer.submit(transaction)
+    return result instanceof Error ? undefined : result
   }
 
   return {
     step(step: Command, from: Hex): void {
       const call = callOf(step)
-      if (step.type === 'wait') now += step.seconds
+      if (step.type === 'wait') layer.now += step.seconds
       const old = step.type === 'replay' ? sent.at(-1 - step.back) : undefined
       if (old !== undefined) expect(submit(old)).toBeUndefined()
       if (call === undefined) return
-      const unsigned = { from, nonce: records.nonce(from), data: Call.encode(call) }
-      const digest = Call.digest(rules.domain, unsigned)
-      expect(submit({ ...unsigned, signature: sign(digest, payouts[0] as Hex) })).toBeUndefined()
-      const transaction = { ...unsigned, signature: sign(digest, from) }
+      expect(submit(layer.transaction(call, from, payouts[0]))).toBeUndefined()
+      const transaction = layer.transaction(call, from)
       if (submit(transaction) !== undefined) sent.push(transaction)
     },
     check(): string[] {
@@ -182,7 +144,7 @@ function world() {
           if (at === 0) held += here
           if (escrow.closed) expect(here).toBe(0n)
         }
-        return Escrow.status(escrow, now)
+        return Escrow.status(escrow, layer.now)
       })
       let inAccounts = 0n
       for (const account of [...accounts, ...payouts]) {

@@ -204,6 +204,27 @@ function states() {
   })
 }
 
+/** Who posts a state, from which account. */
+const challenges = () =>
+  domains.flatMap((domain) =>
+    [0n, 41n, 2n ** 64n - 1n].map((version) => {
+      const account = address('challenger')
+      const digest = hashTypedData({
+        domain: domainOf(domain),
+        primaryType: 'Challenge',
+        types: {
+          Challenge: [
+            { name: 'channelId', type: 'bytes32' },
+            { name: 'version', type: 'uint64' },
+            { name: 'account', type: 'address' },
+          ],
+        },
+        message: { channelId: hex(channelId), version, account },
+      })
+      return { domain, channelId, version, account, digest }
+    }),
+  )
+
 /** Vouchers whose chains start at known ends: the anchors come out of `walkBack`. */
 async function vouchers() {
   const lane = 5n
@@ -455,6 +476,7 @@ function ticks() {
 export const vectors = async () => ({
   channel: channels(),
   state: states(),
+  challenge: challenges(),
   voucher: await vouchers(),
   stream: streams(),
   tree: trees(),

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import * as Chain from '../../src/core/chain.js'
+import * as Dispute from '../../src/core/dispute.js'
 import type { Lane } from '../../src/core/lane.js'
 import * as Opening from '../../src/core/opening.js'
 import * as Parameters from '../../src/core/parameters.js'
@@ -45,6 +46,13 @@ it('states: outcome hash, roots and digest', () => {
     expect(root).toEqual(vector.root)
     const state = { channelId, version, kind: kindOf(vector.kind), root }
     expect(hex(State.digest(domain, state))).toBe(vector.digest)
+  }
+})
+
+it('challenges', () => {
+  for (const { domain, digest, ...challenge } of all.challenge) {
+    const channelId = hex(challenge.channelId)
+    expect(hex(Dispute.digest(domain, { ...challenge, channelId }))).toBe(digest)
   }
 })
 

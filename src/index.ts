@@ -1,11 +1,14 @@
 /** Sluice as a library: what a program that embeds it needs, and nothing else. */
 
 export type { Address, Hex } from './core/bytes.js'
-export type { Channel, Phase } from './core/channel.js'
+export type { Channel } from './core/channel.js'
 export { SluiceError } from './core/errors.js'
+export type { Phase } from './core/phase.js'
 export { type Price, parse as parsePrice } from './core/price.js'
 export type { Quote } from './core/quote.js'
 export type { Reason, Receipt, Signed as SignedReceipt } from './core/receipt.js'
+export { type Waiting, waitingFor } from './core/waiting.js'
+export type { AmountOptions, Offer, OpenManyOptions, OpenOptions } from './engine/channels.js'
 export type { NodeEvents } from './engine/events.js'
 export type { ConsumeOptions, LaneView, Node } from './engine/node.js'
 export type { ServeOptions } from './engine/offers.js'

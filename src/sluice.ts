@@ -15,6 +15,7 @@ import type { Lane } from './core/lane.js'
 import * as Meter from './core/meter.js'
 import type { Engine } from './crypto/engine.js'
 import { loadEngine } from './crypto/load.js'
+import type { Offer } from './engine/channels.js'
 import { Node } from './engine/node.js'
 import type { Network, Sleep, Store } from './engine/ports.js'
 import * as Records from './engine/records.js'
@@ -41,6 +42,11 @@ export type CreateNodeOptions = {
   readonly libp2p?: Libp2p
   /** The most that all peers together may owe us, in base units. */
   readonly exposureMax?: bigint
+  /**
+   * Which channels of peers are welcome, for instance those that we are to fund; by default the ones in which
+   * we deposit nothing, in the native coin.
+   */
+  readonly accept?: (offer: Offer) => boolean | Promise<boolean>
 }
 
 /**
@@ -68,6 +74,7 @@ export async function createNode(options: CreateNodeOptions): Promise<Node> {
       sleep,
       keys: home.keys,
       exposureMax: options.exposureMax,
+      accept: options.accept,
     })
     await node.start()
     return node
@@ -135,9 +142,13 @@ export function readChannels(directory: string): ChannelView[] {
   try {
     return [...store.entries(Records.channelPrefix)].map(([, bytes]) => {
       const channel = Wire.decode(Records.channel, bytes)
-      const lanes = (channel.complete?.body.lanes ?? []).map((lane) => ({
+      const { complete, seat } = channel
+      const ours = (complete?.body.lanes ?? []).filter(
+        ({ payer, payee }) => payer === seat || payee === seat,
+      )
+      const lanes = ours.map((lane) => ({
         lane,
-        role: lane.payer === channel.seat ? ('payer' as const) : ('payee' as const),
+        role: lane.payer === seat ? ('payer' as const) : ('payee' as const),
         ...laneAmounts(store, channel.id, lane.id),
       }))
       return { channel, lanes }

@@ -1,28 +1,22 @@
 /** `sluice channels`: every channel of a home, who waits for what, and the money in it. A node may be running. */
 import pc from 'picocolors'
+import * as Counted from '../core/counted.js'
+import { waitingFor } from '../core/waiting.js'
 import { readChannels } from '../sluice.js'
+import { explain } from './explain.js'
 import { formatAmount, type Output } from './output.js'
 import { homeOf, type Shared } from './settings.js'
-
-/** What a phase means to its owner. */
-const meaning = {
-  opening: 'waits for the peer to sign the opening state',
-  funding: 'waits for the deposits',
-  live: 'ready for streams',
-  closing: 'both signed the final state; waits for the ledger to pay out',
-  closed: 'paid out',
-  dead: 'never funded; deposits are refunded',
-} as const
 
 export async function channels(output: Output, options: Shared): Promise<void> {
   const home = homeOf(options)
   const found = readChannels(home)
   for (const { channel, lanes } of found) {
     const { id, phase, seat, parameters, complete } = channel
-    const balance = complete?.body.outcome.balances[seat]?.[0] ?? 0n
+    const balance = Counted.balance(channel)
     const deposit =
       complete?.body.outcome.deposited.flat().reduce((sum, each) => sum + each, 0n) ?? 0n
-    const peer = parameters.seats[1 - seat]?.signer
+    const peers = parameters.seats.flatMap(({ signer }, at) => (at === seat ? [] : [signer]))
+    const waiting = waitingFor(channel)
     const lines = lanes.map(
       ({ lane, role, claim, owed, exposure }) =>
         `  lane ${lane.id}  ${role === 'payer' ? 'we pay' : 'we are paid'}  reserved ${formatAmount(lane.reserved)}` +
@@ -34,7 +28,11 @@ export async function channels(output: Output, options: Shared): Promise<void> {
       {
         channelId: id,
         phase,
-        peer,
+        peer: peers[0],
+        peers,
+        seat,
+        waitingFor: waiting.what,
+        waitingSeats: waiting.seats,
         version: complete?.version,
         deposit,
         balance,
@@ -49,8 +47,8 @@ export async function channels(output: Output, options: Shared): Promise<void> {
         })),
       },
       [
-        `${pc.bold(id)}  ${phase}: ${meaning[phase]}`,
-        `  with ${peer}  state ${complete?.version ?? '-'}  deposits ${formatAmount(deposit)}  our balance ${formatAmount(balance)}`,
+        `${pc.bold(id)}  ${phase}: ${explain(channel)}`,
+        `  with ${peers.join(', ')}  state ${complete?.version ?? '-'}  deposits ${formatAmount(deposit)}  our balance ${formatAmount(balance)}`,
         ...lines,
       ].join('\n'),
     )

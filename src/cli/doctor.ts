@@ -4,11 +4,16 @@ import { dirname, resolve } from 'node:path'
 import pc from 'picocolors'
 import { zeroAddress } from '../core/bytes.js'
 import { SluiceError, toProblem } from '../core/errors.js'
+import { waitingFor } from '../core/waiting.js'
 import { connectLedger, loadEngine, openIdentity, readChannels } from '../sluice.js'
-import { formatAmount, formatBytes, type Output } from './output.js'
+import { explain } from './explain.js'
+import { formatAmount, formatBytes, type Output, short } from './output.js'
 import { homeOf, ledgerOf, type Shared } from './settings.js'
 
 type Finding = { readonly ok: boolean; readonly text: string }
+
+/** Waiting channels that are named one by one. */
+const namedMax = 16
 
 /** Bytes below which a store is about to fail. */
 const diskSpare = 256n << 20n
@@ -66,9 +71,16 @@ function checkChannels(home: string): Finding {
   const count = (wanted: readonly string[]): number =>
     found.filter(({ channel }) => wanted.includes(channel.phase)).length
   const waiting = count(['opening', 'funding', 'closing'])
+  const disputed = count(['challenged', 'frozen'])
+  const numbers = `${count(['live'])} live, ${waiting} waiting, ${count(['closed', 'dead'])} settled`
+  const open = found.filter(({ channel }) => waitingFor(channel).what !== 'nothing')
+  const waits = open
+    .slice(0, namedMax)
+    .map(({ channel }) => `\n     ${short(channel.id)} ${channel.phase}: ${explain(channel)}`)
+  const more = open.length > namedMax ? `\n     and ${open.length - namedMax} more` : ''
   return {
-    ok: true,
-    text: `${count(['live'])} live, ${waiting} waiting, ${count(['closed', 'dead'])} settled`,
+    ok: disputed === 0,
+    text: `${numbers}${disputed > 0 ? `, ${disputed} in dispute` : ''}${waits.join('')}${more}`,
   }
 }
 

@@ -3,91 +3,67 @@
  * signs two contents of one version, never signs n + 1 before it holds n complete, and never throws for
  * bad input: a peer's nonsense becomes a `refused` effect and changes nothing.
  *
- * Two seats: the responder's signature is its `ok`, and the proposer signs second. What must be said or
- * submitted again after a crash stands in `outbox`, stored with the channel in one write.
+ * What must be said again after a crash is not stored: `say` reads it from the channel itself.
  */
-import { type Address, equals, type Hex } from './bytes.js'
-import { assert, SluiceError, toProblem } from './errors.js'
-import * as Funding from './funding.js'
-import * as Lane from './lane.js'
+import * as Agreement from './agreement.js'
+import type { Address, Hex } from './bytes.js'
+import * as Complete from './complete.js'
+import { SluiceError, toProblem } from './errors.js'
 import type { Message } from './message.js'
 import * as Parameters from './parameters.js'
+import * as Phase from './phase.js'
+import type { Proposal } from './proposal.js'
+import * as Said from './said.js'
+import * as Signing from './signing.js'
 import * as State from './state.js'
 import type { Domain } from './typed-data.js'
-import * as Update from './update.js'
+import type { Update } from './update.js'
 
-/**
- * opening: we signed state 0 and wait for the peer's · funding: all signed, deposits on their way ·
- * live: states and streams · closing: a final state is signed, the layer has not paid out yet ·
- * closed: paid out · dead: never funded, deposits refunded.
- */
-export type Phase = 'opening' | 'funding' | 'live' | 'closing' | 'closed' | 'dead'
-
-/** A state that every seat signed, with its preimage. */
-export type Complete = {
-  readonly version: bigint
-  readonly kind: State.Kind
-  readonly body: State.Body
-  /** In seat order. */
-  readonly signatures: readonly Uint8Array[]
-}
-
-/** The next state, not yet signed by all. */
-export type Proposal = {
-  readonly proposer: number
-  readonly version: bigint
-  /** Counts the proposer's proposals for this version, so that a late refusal hits no later one. */
-  readonly attempt: number
-  readonly updates: readonly Update.Update[]
-  /** Ours, once we have signed it: from then on no other content of this version is ever signed. */
-  readonly signature: Uint8Array | undefined
-}
-
-export type LedgerCall = 'open' | 'deposit' | 'refund' | 'close'
-
-/** What is to be repeated until it is known to be done. */
-export type Pending =
-  | { readonly type: 'send'; readonly message: Message }
-  | { readonly type: 'submit'; readonly call: LedgerCall }
+export type LedgerCall = 'open' | 'deposit' | 'refund' | 'withdraw' | 'resume' | 'close'
 
 export type Channel = {
   readonly id: Hex
   readonly parameters: Parameters.Parameters
   /** Our seat. */
   readonly seat: number
-  readonly phase: Phase
+  /** Where the proposer reached each seat; none for two. Hints for the shell, which this machine passes on. */
+  readonly addresses: readonly string[]
+  readonly phase: Phase.Phase
   /** Newest state signed by all; undefined while opening. */
-  readonly complete: Complete | undefined
-  readonly proposal: Proposal | undefined
-  /** Our proposals so far for the next version. */
-  readonly attempts: number
-  /** The peer's last attempt at it that we refused: refused for good, however often it is repeated. */
-  readonly refused: number
-  readonly outbox: readonly Pending[]
+  readonly complete: Complete.Complete | undefined
+  /** Proposals for the next version, at most one of each seat; that one alone which we have signed. */
+  readonly proposals: readonly Proposal[]
+  /**
+   * Per seat, for the next version: the last of our own attempts, and of the others' the last that is over,
+   * however often it is repeated.
+   */
+  readonly attempts: readonly number[]
+  /** What the layer held final when we last looked: no state counts more. */
+  readonly deposited: State.Table
+  /** What the layer is asked until it is so. */
+  readonly calls: readonly LedgerCall[]
 }
 
 export type Effect =
-  | Pending
+  | { readonly type: 'send'; readonly to: number; readonly message: Message }
+  | { readonly type: 'submit'; readonly call: LedgerCall }
   /** The newest complete state, or the phase, is new. */
   | { readonly type: 'changed' }
-  /** Our proposal is gone: refused by the peer, or the lower seat's won. */
+  /** Our proposal is gone: refused by a peer, or a lower seat's won. */
   | { readonly type: 'dropped'; readonly code: string; readonly message: string }
   /** The peer's input was refused and changed nothing. */
   | { readonly type: 'refused'; readonly code: string; readonly message: string }
 
 export type Step = { readonly channel: Channel; readonly effects: readonly Effect[] }
 
-/** How the layer sees the channel; undefined where it does not know it. */
-export type View = {
-  readonly status: 'funding' | 'live' | 'challenged' | 'frozen' | 'closed' | 'dead'
-  readonly deposited: State.Table
-  readonly withdrawn: State.Table
-}
-
 export type Input =
-  | { readonly type: 'propose'; readonly updates: readonly Update.Update[] }
-  | { readonly type: 'message'; readonly message: Message }
-  | { readonly type: 'ledger'; readonly view: View | undefined; readonly time: bigint }
+  | { readonly type: 'propose'; readonly updates: readonly Update[] }
+  /** We no longer want our proposal; one that may be signed already stands all the same. */
+  | { readonly type: 'drop' }
+  /** Every other seat has shown since our start what it holds: `context.synced` is true from here on. */
+  | { readonly type: 'synced' }
+  | { readonly type: 'message'; readonly from: number; readonly message: Message }
+  | { readonly type: 'ledger'; readonly view: Phase.View | undefined; readonly time: bigint }
 
 /** What the pure machine needs from its shell; all of it deterministic. */
 export type Context = {
@@ -96,395 +72,121 @@ export type Context = {
   readonly sign: (digest: Uint8Array) => Uint8Array
   /** @throws SluiceError for a signature that is none */
   readonly recover: (digest: Uint8Array, signature: Uint8Array) => Address
+  /** 32 bytes that nobody else can make of these. */
+  readonly seal: (...parts: readonly Uint8Array[]) => Uint8Array
   /** The claim we hold (as payee) or have promised (as payer) on a lane; cumulative. */
   readonly claim: (lane: bigint) => bigint
+  /** The least that a lane of this asset (its index) may reserve. */
+  readonly reserveMin: (asset: number) => bigint
+  /** All other seats have shown since our start what they hold; before, no state is signed. */
+  readonly synced: boolean
 }
 
-/** A channel that we propose: signed by us, not yet by the peer. */
-export function propose(context: Context, parameters: Parameters.Parameters, seat: number): Step {
-  const channel = begin(context, parameters, seat)
-  const signature = context.sign(digestOf(context, channel.id, 0n, 0, State.opening(parameters)))
-  const open: Pending = { type: 'send', message: { type: 'open', parameters, seat, signature } }
-  return { channel: { ...channel, outbox: [open] }, effects: [open] }
+/** A channel that we propose: signed by us, not yet by the others. */
+export function propose(
+  context: Context,
+  parameters: Parameters.Parameters,
+  seat: number,
+  addresses: readonly string[] = [],
+): Step {
+  return Agreement.open(context, begin(context, parameters, seat, addresses), seat, undefined)
 }
 
 /**
- * A channel that the peer in the other seat proposes; the shell has checked that its owner wants it.
- * @throws ParametersError, ChannelError `BAD_SIGNATURE`
+ * A channel that a peer in another seat proposes; the shell has checked that its owner wants it.
+ * @throws ParametersError, SignedError `BAD_SIGNATURE`
  */
 export function accept(context: Context, offer: Message & { type: 'open' }, seat: number): Step {
-  const channel = begin(context, offer.parameters, seat)
-  const body = State.opening(offer.parameters)
-  const digest = digestOf(context, channel.id, 0n, 0, body)
-  checkSignature(context, channel, digest, offer.signature, peerOf(channel))
-  const own = context.sign(digest)
-  const signatures = inSeatOrder(channel, own, offer.signature)
-  const opened: Pending = {
-    type: 'send',
-    message: { type: 'opened', channelId: channel.id, signature: own },
-  }
-  return {
-    channel: {
-      ...channel,
-      phase: 'funding',
-      complete: { version: 0n, kind: 0, body, signatures },
-      outbox: [opened],
-    },
-    effects: [opened, { type: 'changed' }],
-  }
+  const channel = begin(context, offer.parameters, seat, offer.addresses)
+  // A reflected offer bears our own signature, which says nothing about anybody else.
+  if (offer.seat === seat) throw new Complete.SignedError('The offer is signed by ourselves.')
+  return Agreement.open(context, channel, offer.seat, offer.signature)
 }
 
-function begin(context: Context, parameters: Parameters.Parameters, seat: number): Channel {
+function begin(
+  context: Context,
+  parameters: Parameters.Parameters,
+  seat: number,
+  addresses: readonly string[],
+): Channel {
   Parameters.check(parameters)
-  if (parameters.seats.length !== 2)
-    throw new ChannelError('BAD_PARAMETERS', 'Channels have two seats in this version of Sluice.')
   return {
     id: Parameters.id(context.domain, parameters),
     parameters,
     seat,
+    addresses,
     phase: 'opening',
     complete: undefined,
-    proposal: undefined,
-    attempts: 0,
-    refused: 0,
-    outbox: [],
+    proposals: [],
+    attempts: parameters.seats.map(() => 0),
+    deposited: State.none(parameters),
+    calls: [],
   }
 }
 
-/** What we tell a peer on each new connection, so that both converge; the outbox follows it. */
-export const sync = (channel: Channel): Message => ({
-  type: 'sync',
-  channelId: channel.id,
-  complete: channel.complete,
-})
+/** The seats of a channel but our own. */
+export const others = ({ parameters, seat }: Channel): number[] =>
+  [...parameters.seats.keys()].filter((each) => each !== seat)
+
+/** What a seat is told on each new connection, so that both converge. */
+export const greet = (channel: Channel, seat: number): Message[] => {
+  const open = Said.say(channel, seat)
+  return [Said.sync(channel, seat), ...(open === undefined ? [] : [open])]
+}
 
 /** The one transition. */
 export function step(context: Context, channel: Channel, input: Input): Step {
-  return total(
-    () => {
-      switch (input.type) {
-        case 'propose':
-          return onPropose(context, channel, input.updates)
-        case 'ledger':
-          return Funding.follow(channel, input.view, input.time)
-        case 'message':
-          return onMessage(context, channel, input.message)
-      }
-    },
-    (error) => ({ channel, effects: [{ type: 'refused', ...toProblem(error) }] }),
-  )
-}
-
-/** What `run` gives, or `otherwise` for bad input; a bug of ours is thrown on. */
-function total(run: () => Step, otherwise: (error: SluiceError) => Step): Step {
   try {
-    return run()
+    const next = dispatch(context, channel, input)
+    return { ...next, effects: [...next.effects, ...Said.spoken(channel, next.channel)] }
   } catch (error) {
     if (!(error instanceof SluiceError) || error.code === 'INVARIANT') throw error
-    return otherwise(error)
+    return { channel, effects: [{ type: 'refused', ...toProblem(error) }] }
   }
 }
 
-function onPropose(context: Context, channel: Channel, updates: readonly Update.Update[]): Step {
-  const complete = live(channel)
-  if (channel.proposal !== undefined)
-    throw new ChannelError(
-      'BUSY',
-      'Another change of this channel is under way; try again after it.',
-    )
-  const { kind } = Update.apply(complete.body, updates)
-  assert(kind <= 1, 'an update makes running or final states')
-  checkClaims(context, channel, updates)
-  const version = complete.version + 1n
-  const attempt = channel.attempts + 1
-  const message: Message = {
-    type: 'propose',
-    channelId: channel.id,
-    version,
-    attempt,
-    updates,
-    latest: complete,
+function dispatch(context: Context, channel: Channel, input: Input): Step {
+  switch (input.type) {
+    case 'propose':
+      return Agreement.propose(context, channel, input.updates)
+    case 'drop':
+      return Signing.takeBack(channel)
+    case 'synced':
+      return Signing.advance(context, channel)
+    case 'ledger':
+      return Signing.heed(Phase.follow(channel, input.view, input.time))
+    case 'message':
+      return onMessage(context, channel, input.from, input.message)
   }
-  const outbox: readonly Pending[] = [{ type: 'send', message }]
-  const proposal = { proposer: channel.seat, version, attempt, updates, signature: undefined }
-  return { channel: { ...channel, proposal, attempts: attempt, outbox }, effects: outbox }
 }
 
-function onMessage(context: Context, channel: Channel, message: Message): Step {
+function onMessage(context: Context, channel: Channel, from: number, message: Message): Step {
+  if (from === channel.seat || channel.parameters.seats[from] === undefined)
+    throw new ChannelError('UNEXPECTED', `Seat ${from} is nobody we talk to.`)
   switch (message.type) {
     case 'opened':
-      return onOpened(context, channel, message.signature)
+      return Agreement.onOpened(context, channel, from, message.signature)
     case 'sync':
-      return adopt(context, channel, message.complete)
-    case 'propose': {
-      const adopted = adopt(context, channel, message.latest)
-      const next = total(
-        () => onProposal(context, adopted.channel, message),
-        (error) => refuse(adopted.channel, message, error),
-      )
-      return { channel: next.channel, effects: [...adopted.effects, ...next.effects] }
-    }
+      return Agreement.onSync(context, channel, from, message)
+    case 'propose':
+      return Agreement.onPropose(context, channel, from, message)
     case 'agree':
-      return onAgree(context, channel, message.version, message.signature)
+      return Agreement.onAgree(context, channel, from, message)
     case 'complete':
-      return onComplete(context, channel, message.version, message.signature)
+      return Agreement.onComplete(context, channel, message)
     case 'refuse':
-      return onRefuse(channel, message)
+      return Agreement.onRefuse(channel, message)
+    case 'drop':
+      return Agreement.onDrop(channel, from, message)
     default:
       throw new ChannelError('UNEXPECTED', `A ${message.type} message changes no channel.`)
   }
 }
 
-function onOpened(context: Context, channel: Channel, theirs: Uint8Array): Step {
-  if (channel.phase !== 'opening') return { channel, effects: [] }
-  const body = State.opening(channel.parameters)
-  const digest = digestOf(context, channel.id, 0n, 0, body)
-  checkSignature(context, channel, digest, theirs, peerOf(channel))
-  const signatures = inSeatOrder(channel, context.sign(digest), theirs)
-  return take(channel, { version: 0n, kind: 0, body, signatures })
-}
-
-/** Takes the peer's newest complete state where ours is older: it bears our own signature. */
-function adopt(context: Context, channel: Channel, theirs: Complete | undefined): Step {
-  const ours = channel.complete
-  if (theirs === undefined || (ours !== undefined && theirs.version <= ours.version))
-    return { channel, effects: [] }
-  if (channel.phase === 'closed' || channel.phase === 'dead') return { channel, effects: [] }
-  checkComplete(context, channel, theirs)
-  return take(channel, theirs)
-}
-
-function onProposal(
-  context: Context,
-  channel: Channel,
-  message: Message & { type: 'propose' },
-): Step {
-  const complete = live(channel)
-  if (message.version <= complete.version)
-    return { channel, effects: [{ type: 'send', message: sync(channel) }] }
-  if (message.version !== complete.version + 1n)
-    throw new ChannelError('WRONG_VERSION', `The next version is ${complete.version + 1n}.`)
-  const ours = channel.proposal
-  const { body, kind } = Update.apply(complete.body, message.updates)
-  const digest = digestOf(context, channel.id, message.version, kind, body)
-  if (ours?.proposer === channel.seat && channel.seat < peerOf(channel))
-    return { channel, effects: [] }
-  if (ours?.signature !== undefined) {
-    const signed = Update.apply(complete.body, ours.updates)
-    if (!equals(digest, digestOf(context, channel.id, ours.version, signed.kind, signed.body)))
-      throw new ChannelError('VERSION_TAKEN', 'Another content of this version is signed already.')
-    return { channel, effects: channel.outbox }
-  }
-  if (message.attempt <= channel.refused)
-    throw new ChannelError('REFUSED_BEFORE', 'This proposal was refused before.')
-  checkClaims(context, channel, message.updates)
-  checkOpenings(channel, message.updates)
-  const signature = context.sign(digest)
-  const { version, attempt, updates } = message
-  const outbox: readonly Pending[] = [
-    { type: 'send', message: { type: 'agree', channelId: channel.id, version, signature } },
-  ]
-  const proposal = { proposer: peerOf(channel), version, attempt, updates, signature }
-  const dropped: readonly Effect[] =
-    ours === undefined
-      ? []
-      : [{ type: 'dropped', code: 'BUSY', message: "The peer's proposal came first." }]
-  return { channel: { ...channel, proposal, outbox }, effects: [...outbox, ...dropped] }
-}
-
-/**
- * The answer to a proposal we do not sign. One of our own that the peer passed over, because its seat is
- * the lower one, is said again: nothing stands before it now.
- */
-function refuse(
-  channel: Channel,
-  { version, attempt }: Message & { type: 'propose' },
-  error: SluiceError,
-): Step {
-  const { id: channelId, complete, proposal, seat } = channel
-  const message: Message = { type: 'refuse', channelId, version, attempt, ...toProblem(error) }
-  const ours = proposal?.proposer === seat ? channel.outbox : []
-  const isNew = version - 1n === complete?.version && attempt > channel.refused
-  return {
-    channel: isNew ? { ...channel, refused: attempt } : channel,
-    effects: [{ type: 'send', message }, ...ours, { type: 'refused', ...toProblem(error) }],
-  }
-}
-
-function onAgree(context: Context, channel: Channel, version: bigint, theirs: Uint8Array): Step {
-  const { proposal, complete } = channel
-  if (complete !== undefined && version <= complete.version)
-    return { channel, effects: [{ type: 'send', message: sync(channel) }] }
-  if (proposal?.proposer !== channel.seat || proposal.version !== version)
-    throw new ChannelError('UNEXPECTED', 'No such proposal of ours is open.')
-  const { body, kind } = Update.apply(live(channel).body, proposal.updates)
-  const digest = digestOf(context, channel.id, version, kind, body)
-  checkSignature(context, channel, digest, theirs, peerOf(channel))
-  const signature = context.sign(digest)
-  const signatures = inSeatOrder(channel, signature, theirs)
-  const taken = take(channel, { version, kind, body, signatures })
-  const done: Pending = {
-    type: 'send',
-    message: { type: 'complete', channelId: channel.id, version, signature },
-  }
-  return {
-    channel: { ...taken.channel, outbox: [done, ...taken.channel.outbox] },
-    effects: [done, ...taken.effects],
-  }
-}
-
-function onComplete(context: Context, channel: Channel, version: bigint, theirs: Uint8Array): Step {
-  const { proposal } = channel
-  if (
-    channel.phase === 'closed' ||
-    (channel.complete !== undefined && version <= channel.complete.version)
-  )
-    return { channel, effects: [] }
-  if (proposal?.signature === undefined || proposal.version !== version)
-    throw new ChannelError('UNEXPECTED', 'We signed no such state.')
-  const { body, kind } = Update.apply(live(channel).body, proposal.updates)
-  checkSignature(
-    context,
-    channel,
-    digestOf(context, channel.id, version, kind, body),
-    theirs,
-    peerOf(channel),
-  )
-  const signatures = inSeatOrder(channel, proposal.signature, theirs)
-  return take(channel, { version, kind, body, signatures })
-}
-
-/** The peer refused our proposal unsigned; where it holds a newer state it has sent it before. */
-function onRefuse(
-  channel: Channel,
-  { version, attempt, code, message }: Message & { type: 'refuse' },
-): Step {
-  const open = channel.proposal?.proposer === channel.seat ? channel.proposal : undefined
-  const dropped: Effect = { type: 'dropped', code, message }
-  if (channel.phase === 'opening' && version === 0n)
-    return {
-      channel: { ...channel, phase: 'dead', outbox: [] },
-      effects: [dropped, { type: 'changed' }],
-    }
-  if (open?.version !== version || open.attempt !== attempt) return { channel, effects: [] }
-  return {
-    channel: { ...channel, proposal: undefined, outbox: [] },
-    effects: [dropped],
-  }
-}
-
-/** A newer complete state: whatever was open for its version is settled by it. */
-function take(channel: Channel, complete: Complete): Step {
-  const [phase, call]: [Phase, LedgerCall | undefined] =
-    complete.kind === 1
-      ? ['closing', 'close']
-      : channel.phase === 'opening'
-        ? ['funding', 'open']
-        : [channel.phase, undefined]
-  const outbox: readonly Pending[] = call === undefined ? [] : [{ type: 'submit', call }]
-  return {
-    channel: { ...channel, complete, phase, proposal: undefined, attempts: 0, refused: 0, outbox },
-    effects: [...outbox, { type: 'changed' }],
-  }
-}
-
-/**
- * As payee we agree to no claim below what we hold; as payer to none above what we have promised.
- * @throws ChannelError `UNDER_FOLD`, `OVER_CLAIM`
- */
-function checkClaims(context: Context, channel: Channel, updates: readonly Update.Update[]): void {
-  for (const update of updates) {
-    if (update.type !== 'fold' && update.type !== 'lane-close') continue
-    const lane = Update.find(live(channel).body, update.lane)
-    const held = context.claim(update.lane)
-    if (lane.payee === channel.seat && update.claim < held)
-      throw new ChannelError('UNDER_FOLD', `Lane ${update.lane} has a proven claim of ${held}.`)
-    if (lane.payer === channel.seat && update.claim > held)
-      throw new ChannelError('OVER_CLAIM', `Lane ${update.lane} was promised ${held}, no more.`)
-  }
-}
-
-/**
- * Only who pays opens a lane: the peer's would put our money under a key that is not ours.
- * @throws ChannelError `FOREIGN_LANE`
- */
-function checkOpenings(channel: Channel, updates: readonly Update.Update[]): void {
-  if (updates.some((update) => update.type === 'lane-open' && update.payer === channel.seat))
-    throw new ChannelError('FOREIGN_LANE', 'A lane is opened by the seat that pays on it.')
-}
-
-function live(channel: Channel): Complete {
-  if (channel.phase !== 'live' || channel.complete === undefined)
-    throw new ChannelError(
-      'NOT_LIVE',
-      `The channel is ${channel.phase}; only a live one can change.`,
-    )
-  return channel.complete
-}
-
-const inSeatOrder = ({ seat }: Channel, own: Uint8Array, theirs: Uint8Array): Uint8Array[] =>
-  seat === 0 ? [own, theirs] : [theirs, own]
-
-/**
- * What a lane can be counted on to pay, cumulative. Once a proposal closes it, ours or one that we signed,
- * that is what it closes with: the peer alone decides when that state is complete.
- */
-export function payable({ complete, proposal }: Channel, id: bigint): bigint {
-  const lane = complete?.body.lanes.find((each) => each.id === id)
-  if (lane === undefined) return 0n
-  for (const update of proposal?.updates ?? [])
-    if (update.type === 'lane-close' && update.lane === id) return update.claim
-  return Lane.capacity(lane)
-}
-
-/** The other one of two seats. */
-export const peerOf = (channel: Channel): number => 1 - channel.seat
-
-const digestOf = (
-  { domain }: Context,
-  channelId: Hex,
-  version: bigint,
-  kind: State.Kind,
-  body: State.Body,
-): Uint8Array =>
-  State.digest(domain, { channelId, version, kind, root: State.root(channelId, body) })
-
-function checkSignature(
-  context: Context,
-  channel: Channel,
-  digest: Uint8Array,
-  signature: Uint8Array,
-  seat: number,
-): void {
-  if (context.recover(digest, signature) !== channel.parameters.seats[seat]?.signer)
-    throw new ChannelError('BAD_SIGNATURE', `The signature is not that of seat ${seat}.`)
-}
-
-function checkComplete(context: Context, channel: Channel, complete: Complete): void {
-  State.checkShape(channel.parameters, complete.body)
-  const { version, kind, body, signatures } = complete
-  const digest = digestOf(context, channel.id, version, kind, body)
-  if (signatures.length !== channel.parameters.seats.length)
-    throw new ChannelError('BAD_SIGNATURE', 'A complete state has a signature of every seat.')
-  for (const [seat, signature] of signatures.entries())
-    checkSignature(context, channel, digest, signature, seat)
-}
-
 /** What a channel refuses to do, or to believe. */
 export class ChannelError extends SluiceError {
   constructor(
-    code:
-      | 'BAD_PARAMETERS'
-      | 'BAD_SIGNATURE'
-      | 'BUSY'
-      | 'FOREIGN_LANE'
-      | 'NOT_LIVE'
-      | 'OVER_CLAIM'
-      | 'REFUSED_BEFORE'
-      | 'UNDER_FOLD'
-      | 'UNEXPECTED'
-      | 'VERSION_TAKEN'
-      | 'WRONG_VERSION',
+    code: 'BUSY' | 'REFUSED_BEFORE' | 'UNEXPECTED' | 'VERSION_TAKEN' | 'WRONG_VERSION',
     message: string,
   ) {
     super(code, message)

@@ -18,6 +18,8 @@ export const limits = Object.freeze({
   payBytesMax: 65_536,
   /** Bytes of one frame on a paid stream, header included. */
   streamBytesMax: 262_144,
+  /** Characters of a multiaddr. */
+  addressMax: 256,
   /** Bytes of a resource's name. */
   resourceBytesMax: 1_024,
   /** Channels with one peer that are not settled. */
@@ -34,7 +36,7 @@ export const limits = Object.freeze({
   purchasesPerLaneMax: 1_024,
   /** Streams opened for one purchase without any new byte acknowledged. */
   restartsMax: 256,
-  /** Messages a channel has to repeat, and bytes that may wait for a peer that does not read. */
-  outboxMax: 8,
+  /** Calls that a channel wants of its layer, and bytes that may wait for a peer that does not read. */
+  callsMax: 4,
   queuedBytesMax: 4_194_304,
 } as const)

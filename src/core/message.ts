@@ -2,12 +2,14 @@
  * Control messages of `/sluice/channel/1`, and the records that share their shapes, as codecs. Every
  * message may be lost, repeated or late; the newest one carries enough to repair what came before.
  */
-import type { Channel, Complete, Pending, Proposal } from './channel.js'
+import type { Channel } from './channel.js'
 import type { Claim } from './claim.js'
 import * as Codec from './codec.js'
+import type { Complete } from './complete.js'
 import type { Lane } from './lane.js'
 import { limits } from './limits.js'
 import type { Parameters, Seat } from './parameters.js'
+import type { Proposal } from './proposal.js'
 import type { Body, Kind, Outcome, Table } from './state.js'
 import type { Update } from './update.js'
 import * as Voucher from './voucher.js'
@@ -18,6 +20,7 @@ const asset = Codec.integer(limits.assetsMax - 1)
 const version = Codec.uint64
 const attempt = Codec.integer(0xffff_ffff)
 const channelId = Codec.id
+const addresses = Codec.list(Codec.text(limits.addressMax), limits.seatsMax)
 
 const table: Codec.Codec<Table> = Codec.list(
   Codec.list(Codec.amount, limits.assetsMax),
@@ -77,6 +80,9 @@ const update: Codec.Codec<Update> = Codec.union({
   }),
   fold: Codec.record({ lane: Codec.uint64, claim: Codec.amount }),
   'lane-close': Codec.record({ lane: Codec.uint64, claim: Codec.amount }),
+  'top-up': Codec.record({ seat, asset, amount: Codec.amount }),
+  withdraw: Codec.record({ seat, asset, amount: Codec.amount }),
+  resume: Codec.record({}),
   final: Codec.record({}),
 })
 
@@ -97,6 +103,9 @@ export const claim = Codec.record<Claim>({
   nodes: Codec.list(Codec.bytes(32), limits.digitsMax),
 })
 
+/** What a proposer says and whoever answers repeats. */
+const draft = { version, attempt, seal: Codec.bytes(32), updates }
+
 const problem = { code: Codec.text(64), message: Codec.text(1_024) }
 
 /** Everything two peers say to each other about channels. */
@@ -111,15 +120,37 @@ export const message = Codec.union({
     signature,
   }),
   /** A channel is wanted; `signature` of the proposer's `seat` on state 0. */
-  open: Codec.record({ parameters, seat, signature }),
+  open: Codec.record({ parameters, seat, addresses, signature }),
   opened: Codec.record({ channelId, signature }),
-  /** The newest complete state held; on every connection, and wherever the peer seems to be behind. */
-  sync: Codec.record({ channelId, complete: Codec.optional(complete) }),
+  /**
+   * The newest complete state held; on every connection, and wherever the peer seems to be behind. `dropped`
+   * and `refused`: attempts at the version after it that are over, of the sender and of the receiver.
+   */
+  sync: Codec.record({
+    channelId,
+    complete: Codec.optional(complete),
+    dropped: attempt,
+    refused: attempt,
+  }),
   /** All channels were synced: from here on, states may be signed. */
   synced: Codec.record({}),
-  propose: Codec.record({ channelId, version, attempt, updates, latest: complete }),
-  agree: Codec.record({ channelId, version, signature }),
-  complete: Codec.record({ channelId, version, signature }),
+  /** First without a signature; with the proposer's, once every seat has answered ok. */
+  propose: Codec.record({
+    channelId,
+    ...draft,
+    latest: complete,
+    signature: Codec.optional(signature),
+  }),
+  /** Without a signature it is an ok: all seats are to answer so before anybody signs. */
+  agree: Codec.record({ channelId, ...draft, signature: Codec.optional(signature) }),
+  /** Every seat's signature, in seat order. */
+  complete: Codec.record({
+    channelId,
+    version,
+    signatures: Codec.list(signature, limits.seatsMax),
+  }),
+  /** The proposer takes its proposal back. */
+  drop: Codec.record({ channelId, version, attempt }),
   refuse: Codec.record({ channelId, version, attempt, ...problem }),
   /** The payer wants to pay on a lane over this connection … */
   bind: Codec.record({ channelId, lane: Codec.uint64 }),
@@ -130,6 +161,14 @@ export const message = Codec.union({
     handle: Codec.integer(0xffff_ffff),
     claim: Codec.optional(claim),
   }),
+  /** A channel is to be closed: pay what you owe on its lanes to the unit … */
+  settle: Codec.record({ channelId }),
+  /** … and say what you can prove on those that pay you; `idle` unless streams of the channel run. */
+  settled: Codec.record({
+    channelId,
+    idle: Codec.flag,
+    claims: Codec.list(Codec.record({ lane: Codec.uint64, claim: Codec.amount }), limits.lanesMax),
+  }),
   /** The last message or pay frame was refused; nothing changed. */
   problem: Codec.record(problem),
 })
@@ -138,26 +177,33 @@ export type Message = Codec.Of<typeof message>
 
 const proposal = Codec.record<Proposal>({
   proposer: seat,
-  version,
-  attempt,
-  updates,
-  signature: Codec.optional(signature),
+  ...draft,
+  oks: Codec.list(seat, limits.seatsMax),
+  signatures: Codec.list(Codec.optional(signature), limits.seatsMax),
 })
 
-const pending: Codec.Codec<Pending> = Codec.union({
-  send: Codec.record({ message }),
-  submit: Codec.record({ call: Codec.word('open', 'deposit', 'refund', 'close') }),
-})
-
-/** A channel as it lies in the store: state and outbox in one record. */
+/** A channel as it lies in the store. */
 export const channel = Codec.record<Channel>({
   id: Codec.id,
   parameters,
   seat,
-  phase: Codec.word('opening', 'funding', 'live', 'closing', 'closed', 'dead'),
+  addresses,
+  phase: Codec.word(
+    'opening',
+    'funding',
+    'live',
+    'challenged',
+    'frozen',
+    'closing',
+    'closed',
+    'dead',
+  ),
   complete: Codec.optional(complete),
-  proposal: Codec.optional(proposal),
-  attempts: attempt,
-  refused: attempt,
-  outbox: Codec.list(pending, limits.outboxMax),
+  proposals: Codec.list(proposal, limits.seatsMax),
+  attempts: Codec.list(attempt, limits.seatsMax),
+  deposited: table,
+  calls: Codec.list(
+    Codec.word('open', 'deposit', 'refund', 'withdraw', 'resume', 'close'),
+    limits.callsMax,
+  ),
 })

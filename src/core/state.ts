@@ -99,15 +99,26 @@ export const adjust = (table: Table, seat: number, asset: number, change: bigint
     s === seat ? row.map((amount, a) => (a === asset ? Amount.add(amount, change) : amount)) : row,
   )
 
+/** Whether two tables say the same. */
+export const isEqual = (a: Table, b: Table): boolean =>
+  a.length === b.length &&
+  a.every(
+    (row, seat) => row.length === b[seat]?.length && row.every((x, at) => x === b[seat]?.[at]),
+  )
+
+/** A table of nothing. */
+export const none = ({ seats, assets }: Pick<Parameters, 'seats' | 'assets'>): Table =>
+  seats.map(() => assets.map(() => 0n))
+
 /** The opening body: every deposit in its seat's balance, no lanes. */
 export function opening(parameters: Parameters): Body {
-  const none = parameters.seats.map(() => parameters.assets.map(() => 0n))
+  const nothing = none(parameters)
   return {
     outcome: {
       balances: parameters.deposits,
       deposited: parameters.deposits,
-      withdrawn: none,
-      pots: none,
+      withdrawn: nothing,
+      pots: nothing,
       nextLane: 0n,
     },
     lanes: [],

@@ -23,8 +23,27 @@ export type Update =
   | { readonly type: 'fold'; readonly lane: bigint; readonly claim: bigint }
   /** A last fold; what is left of the reserve returns to the payer, and the lane is gone. */
   | { readonly type: 'lane-close'; readonly lane: bigint; readonly claim: bigint }
+  /** Money that the layer holds and no state counts yet: `deposited` and the seat's balance rise. */
+  | {
+      readonly type: 'top-up'
+      readonly seat: number
+      readonly asset: number
+      readonly amount: bigint
+    }
+  /** Money that the layer may pay out while the channel lives on: the balance falls, `withdrawn` rises. */
+  | {
+      readonly type: 'withdraw'
+      readonly seat: number
+      readonly asset: number
+      readonly amount: bigint
+    }
+  /** The state ends a challenge: the channel lives on. */
+  | { readonly type: 'resume' }
   /** The state is final: no lanes are left. */
   | { readonly type: 'final' }
+
+/** The kind of state that a last update makes. */
+const kinds = { final: 1, resume: 2 } as const
 
 /** The body and kind after all of `updates`. @throws UpdateError `BAD_UPDATE` */
 export function apply(
@@ -35,8 +54,8 @@ export function apply(
     updates.length === 0 || updates.length > limits.lanesMax + 1,
     'it has no updates, or too many',
   )
-  const final = updates.findIndex((update) => update.type === 'final')
-  refuse(final >= 0 && final !== updates.length - 1, 'nothing may follow the final update')
+  const end = updates.findIndex(({ type }) => type === 'final' || type === 'resume')
+  refuse(end >= 0 && end !== updates.length - 1, 'nothing may follow what ends a state')
   let next = body
   try {
     for (const update of updates) next = applyOne(next, update)
@@ -46,8 +65,11 @@ export function apply(
       ? cause
       : new UpdateError('its amounts do not add up', { cause })
   }
-  return { body: next, kind: final >= 0 ? 1 : 0 }
+  return { body: next, kind: kindOf(updates.at(-1)) }
 }
+
+const kindOf = (last: Update | undefined): State.Kind =>
+  last?.type === 'final' || last?.type === 'resume' ? kinds[last.type] : 0
 
 function applyOne(body: State.Body, update: Update): State.Body {
   switch (update.type) {
@@ -57,6 +79,11 @@ function applyOne(body: State.Body, update: Update): State.Body {
       return fold(body, update.lane, update.claim)
     case 'lane-close':
       return closeLane(fold(body, update.lane, update.claim), update.lane)
+    case 'top-up':
+    case 'withdraw':
+      return resize(body, update)
+    case 'resume':
+      return body
     case 'final':
       refuse(body.lanes.length > 0, 'a final state has no lanes')
       return body
@@ -102,6 +129,20 @@ function closeLane(body: State.Body, id: bigint): State.Body {
     outcome: credit(body.outcome, lane.payer, lane.asset, lane.reserved),
     lanes: body.lanes.filter((other) => other.id !== id),
   }
+}
+
+function resize(body: State.Body, update: Update & { type: 'top-up' | 'withdraw' }): State.Body {
+  const { type, seat, asset, amount } = update
+  const { balances, deposited, withdrawn } = body.outcome
+  refuse(balances[seat]?.[asset] === undefined, 'it names no seat or asset')
+  refuse(amount <= 0n, 'it moves nothing')
+  if (type === 'top-up') {
+    const outcome = { ...body.outcome, deposited: State.adjust(deposited, seat, asset, amount) }
+    return { ...body, outcome: credit(outcome, seat, asset, amount) }
+  }
+  refuse(amount > State.cell(balances, seat, asset), 'the seat does not have that much')
+  const outcome = { ...body.outcome, withdrawn: State.adjust(withdrawn, seat, asset, amount) }
+  return { ...body, outcome: credit(outcome, seat, asset, -amount) }
 }
 
 const credit = (outcome: State.Outcome, seat: number, asset: number, amount: bigint) => ({

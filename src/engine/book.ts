@@ -2,13 +2,14 @@
  * The book of channels: loads them, steps them one input at a time, persists each step before any of its
  * effects leave, and repeats what the outbox holds until it is done.
  */
-import type { Address, Hex } from '../core/bytes.js'
+import { type Address, type Hex, zeroAddress } from '../core/bytes.js'
 import * as Channel from '../core/channel.js'
 import * as Dispute from '../core/dispute.js'
 import { InvariantError, SluiceError, toProblem } from '../core/errors.js'
 import { limits } from '../core/limits.js'
 import type { Message } from '../core/message.js'
 import * as Parameters from '../core/parameters.js'
+import { isOpen } from '../core/phase.js'
 import type { Update } from '../core/update.js'
 import { Notifier } from './notifier.js'
 import type { Ledger, Sleep, Store, Write } from './ports.js'
@@ -20,14 +21,20 @@ export type BookPorts = {
   readonly store: Store
   readonly ledger: Ledger
   readonly sleep: Sleep
-  readonly context: Omit<Channel.Context, 'claim'>
+  readonly context: Pick<Channel.Context, 'domain' | 'sign' | 'recover' | 'seal'>
   /** Claim held, or promised, on a lane. */
   readonly claim: (channelId: Hex, lane: bigint) => bigint
+  /** The least that a lane of an asset may reserve. */
+  readonly reserveMin: (asset: Address) => bigint
+  /** Whether a peer, by its signing key, has shown since our start what it holds. */
+  readonly synced: (signer: Address) => boolean
   /** Further records that change with a channel, to lie in the same write. */
   readonly also: (channel: Channel.Channel) => readonly Write[]
   /** Sends to a peer by its signing key; a peer that is away gets it after it is back. */
   readonly send: (signer: Address, message: Message) => void
   readonly onChanged: (channel: Channel.Channel) => void
+  /** A change is wanted, and a seat has not shown yet what it holds: it is to be reached. */
+  readonly onMissing: (channel: Channel.Channel) => void
   readonly onProblem: (error: SluiceError, channelId: Hex) => void
 }
 
@@ -85,15 +92,21 @@ export class Book {
 
   /** Channels with the peer who signs with `signer` that can still change. */
   with(signer: Address): Channel.Channel[] {
-    return this.all().filter((channel) => isOpen(channel) && signerOf(channel) === signer)
+    return this.all().filter(
+      (channel) => isOpen(channel) && peersOf(channel).some((peer) => peer.signer === signer),
+    )
   }
 
-  /** Proposes a channel and leaves the offer in its outbox. */
-  async propose(parameters: Parameters.Parameters, seat: number): Promise<Hex> {
-    return this.#add(Channel.propose(this.#context(undefined), parameters, seat))
+  /** Proposes a channel to its other seats. */
+  async propose(
+    parameters: Parameters.Parameters,
+    seat: number,
+    addresses: readonly string[],
+  ): Promise<Hex> {
+    return this.#add(Channel.propose(this.#context(undefined), parameters, seat, addresses))
   }
 
-  /** Takes a peer's offer. An offer we took before is answered again. */
+  /** Takes a peer's offer. */
   async accept(offer: Message & { type: 'open' }, seat: number): Promise<Hex> {
     return this.#add(Channel.accept(this.#context(undefined), offer, seat))
   }
@@ -105,17 +118,15 @@ export class Book {
   }
 
   async #addNow({ channel, effects }: Channel.Step): Promise<Hex> {
-    const known = this.#entries.get(channel.id)
-    if (known !== undefined) {
-      this.#ports.send(signerOf(channel), Channel.sync(known.channel))
-      return channel.id
+    if (this.#entries.has(channel.id)) return channel.id
+    for (const { signer } of peersOf(channel)) {
+      const mates = this.with(signer).length
+      if (mates >= limits.channelsPerPeerMax)
+        throw new BookError(
+          'CHANNEL_LIMIT',
+          `There are ${mates} channels with this peer; close some first.`,
+        )
     }
-    const mates = this.with(signerOf(channel)).length
-    if (mates >= limits.channelsPerPeerMax)
-      throw new BookError(
-        'CHANNEL_LIMIT',
-        `There are ${mates} channels with this peer; close some first.`,
-      )
     if (this.all().filter(isUnfunded).length >= limits.unfundedMax)
       throw new BookError('CHANNEL_LIMIT', 'Too many channels wait for deposits; try again later.')
     await this.#ports.store.commit([
@@ -166,24 +177,34 @@ export class Book {
 
   #perform(entry: Entry, effects: readonly Channel.Effect[]): void {
     for (const effect of effects) {
-      if (effect.type === 'send') this.#ports.send(signerOf(entry.channel), effect.message)
+      if (effect.type === 'send')
+        this.#ports.send(signerAt(entry.channel, effect.to), effect.message)
       else if (effect.type === 'submit') void this.#submit(entry)
       else if (effect.type === 'changed') this.#ports.onChanged(entry.channel)
       else if (effect.type === 'dropped') entry.fate = new BookError(effect.code, effect.message)
     }
     entry.changed.notify()
+    if (entry.channel.proposals.length > 0) this.#gather(entry.channel)
+  }
+
+  #gather(channel: Channel.Channel): void {
+    if (isOpen(channel) && !this.isInStep(channel)) this.#ports.onMissing(channel)
   }
 
   /** What we say on a new connection about each channel, so that both sides converge. */
-  holdings(signer: Address): Message[] {
-    return this.with(signer).map(Channel.sync)
+  greetings(signer: Address): Message[] {
+    return this.with(signer).flatMap((channel) => Channel.greet(channel, seatOf(channel, signer)))
   }
 
-  /** What is to be repeated to this peer. */
-  unanswered(signer: Address): Message[] {
-    return this.with(signer).flatMap(({ outbox }) =>
-      outbox.flatMap((pending) => (pending.type === 'send' ? [pending.message] : [])),
-    )
+  /** A peer has shown what it holds: channels whose seats have all done so may go on. */
+  async onSynced(signer: Address): Promise<void> {
+    for (const channel of this.with(signer))
+      if (this.isInStep(channel)) await this.update(channel.id, { type: 'synced' })
+  }
+
+  /** Whether all others of a channel have shown since our start what they hold. */
+  isInStep(channel: Channel.Channel): boolean {
+    return peersOf(channel).every(({ signer }) => this.#ports.synced(signer))
   }
 
   /**
@@ -208,7 +229,11 @@ export class Book {
     signal: AbortSignal,
   ): Promise<Channel.Channel> {
     for (;;) {
-      await entry.changed.until(() => entry.channel.proposal === undefined, signal)
+      const isFree = (): boolean =>
+        !isOpen(entry.channel) ||
+        (entry.channel.proposals.length === 0 && this.isInStep(entry.channel))
+      this.#gather(entry.channel)
+      await entry.changed.until(isFree, signal)
       const before = entry.channel.complete?.version ?? 0n
       entry.fate = undefined
       const wanted = updates(entry.channel)
@@ -217,10 +242,16 @@ export class Book {
       if (refused !== undefined && refused.code !== 'BUSY') throw refused
       if (refused !== undefined) continue
       const decided = (): boolean => (entry.channel.complete?.version ?? 0n) > before
-      await entry.changed.until(() => entry.fate !== undefined || decided(), signal)
+      try {
+        await entry.changed.until(() => entry.fate !== undefined || decided(), signal)
+      } catch (error) {
+        // Nobody waits for it any more: it must not keep the others from theirs.
+        await this.#turn(entry, { type: 'drop' })
+        throw error
+      }
       const { fate } = entry as Entry
       if (fate === undefined) return entry.channel
-      if (fate.code !== 'BUSY') throw fate
+      if (!isPassing.has(fate.code)) throw fate
     }
   }
 
@@ -279,7 +310,8 @@ export class Book {
       await this.#ports.sleep(pollMs, this.#ended)
       for (const entry of [...this.#entries.values()]) {
         if (entry.channel.phase === 'dead') await this.#forget(entry.channel)
-        if (!isOpen(entry.channel) || entry.channel.phase === 'live') continue
+        const { phase, calls } = entry.channel
+        if (!isOpen(entry.channel) || (phase === 'live' && calls.length === 0)) continue
         await this.#look(entry.channel.id)
         void this.#submit(entry)
       }
@@ -311,18 +343,18 @@ export class Book {
     }
   }
 
-  /** Does what the outbox wants of the layer, one call at a time, until the layer has it. */
+  /** Does what the channel wants of the layer, one call at a time, until the layer has it. */
   async #submit(entry: Entry): Promise<void> {
     if (entry.submitting) return
     entry.submitting = true
     try {
       while (!this.#ended.aborted) {
-        const pending = entry.channel.outbox.find((each) => each.type === 'submit')
-        if (pending === undefined || !isOpen(entry.channel)) return
+        const [call] = entry.channel.calls
+        if (call === undefined || !isOpen(entry.channel)) return
         try {
-          await this.#call(entry.channel, pending.call)
+          await this.#call(entry.channel, call)
           await this.refresh(entry.channel.id)
-          if (entry.channel.outbox.includes(pending)) return
+          if (entry.channel.calls[0] === call) return
         } catch (error) {
           if (this.#ended.aborted) return
           this.#ports.onProblem(asSluiceError(error), entry.channel.id)
@@ -344,8 +376,11 @@ export class Book {
     if (call === 'refund') return ledger.refund(parameters, seat)
     if (complete === undefined) throw new InvariantError(`${call} needs a complete state`)
     if (call === 'open') return ledger.open(parameters, complete.signatures)
+    const posting = Dispute.posting(id, complete)
+    if (call === 'resume') return ledger.resume(parameters, posting)
     const preimage = Dispute.preimage(id, complete.body)
-    return ledger.close(parameters, Dispute.posting(id, complete), preimage)
+    if (call === 'withdraw') return ledger.withdraw(parameters, posting, preimage)
+    return ledger.close(parameters, posting, preimage)
   }
 
   #entry(id: Hex): Entry {
@@ -356,8 +391,14 @@ export class Book {
   }
 
   #context(id: Hex | undefined): Channel.Context {
-    const { context, claim } = this.#ports
-    return { ...context, claim: (lane) => (id === undefined ? 0n : claim(id, lane)) }
+    const { context, claim, reserveMin } = this.#ports
+    const channel = id === undefined ? undefined : this.get(id)
+    return {
+      ...context,
+      claim: (lane) => (id === undefined ? 0n : claim(id, lane)),
+      reserveMin: (asset) => reserveMin(channel?.parameters.assets[asset] ?? zeroAddress),
+      synced: channel !== undefined && this.isInStep(channel),
+    }
   }
 }
 
@@ -371,16 +412,23 @@ const entryOf = (channel: Channel.Channel): Entry => ({
   frozen: false,
 })
 
-/** Whether anything can still happen in a channel. */
-export const isOpen = ({ phase }: Channel.Channel): boolean =>
-  phase !== 'closed' && phase !== 'dead'
-
 const isUnfunded = ({ phase }: Channel.Channel): boolean =>
   phase === 'opening' || phase === 'funding'
 
-/** Signing key of the other seat. */
-export const signerOf = (channel: Channel.Channel): Address =>
-  channel.parameters.seats[Channel.peerOf(channel)]?.signer ?? '0x'
+/** The other seats of a channel. */
+export const peersOf = (channel: Channel.Channel): readonly Parameters.Seat[] =>
+  channel.parameters.seats.filter((_, seat) => seat !== channel.seat)
+
+/** Signing key of a seat. */
+export const signerAt = ({ parameters }: Channel.Channel, seat: number): Address =>
+  parameters.seats[seat]?.signer ?? zeroAddress
+
+/** The seat of a signing key; −1 where it has none. */
+export const seatOf = ({ parameters }: Channel.Channel, signer: Address): number =>
+  Parameters.seatOf(parameters, signer) ?? -1
+
+/** Why a proposal was dropped that may well be made again. */
+const isPassing: ReadonlySet<string> = new Set(['BUSY', 'REFUSED_BEFORE', 'VERSION_TAKEN'])
 
 /** What passes by itself, or by the owner's making room. */
 const isTransient = (error: unknown): boolean =>

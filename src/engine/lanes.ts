@@ -4,13 +4,14 @@
  */
 import * as Amount from '../core/amount.js'
 import type { Address, Hex } from '../core/bytes.js'
-import { type Channel, payable } from '../core/channel.js'
+import type { Channel } from '../core/channel.js'
 import * as Codec from '../core/codec.js'
+import * as Counted from '../core/counted.js'
 import type { Lane } from '../core/lane.js'
 import type { Bounds } from '../core/meter.js'
 import type { Domain } from '../core/typed-data.js'
 import type { Engine } from '../crypto/engine.js'
-import { signerOf } from './book.js'
+import { signerAt } from './book.js'
 import { Payee } from './payee.js'
 import { Payer } from './payer.js'
 import type { Sleep, Store, Write } from './ports.js'
@@ -47,6 +48,11 @@ export class Lanes {
     return this.#payees.get(Records.laneKey(channelId, lane))?.end
   }
 
+  /** Signing key of who pays us on a lane. */
+  payerOf(channelId: Hex, lane: bigint): Address | undefined {
+    return this.#payees.get(Records.laneKey(channelId, lane))?.signer
+  }
+
   /** Lanes by which we pay the peer with this signing key. */
   paying(signer: Address): Payer[] {
     return [...this.#payers.values()].filter((each) => each.signer === signer).map(({ end }) => end)
@@ -59,6 +65,12 @@ export class Lanes {
       payers: [...this.#payers.values()].filter(here).map(({ end }) => end),
       payees: [...this.#payees.values()].filter(here).map(({ end }) => end),
     }
+  }
+
+  /** Whether no stream runs at our ends of a channel's lanes. */
+  isIdle(channelId: Hex): boolean {
+    const { payers, payees } = this.of(channelId)
+    return payers.every((payer) => payer.isIdle) && !payees.some((payee) => payee.hasStreams)
   }
 
   /** What we have promised, or durably accepted, on a lane. */
@@ -91,10 +103,14 @@ export class Lanes {
     const writes = ends.map((end): Write => {
       return { key: Records.laneKey(end.channelId, end.id), value: undefined }
     })
-    const left = ends.reduce((sum, end) => sum + (end instanceof Payee ? end.exposure : 0n), 0n)
-    const signer = signerOf(channel)
-    if (left > 0n)
-      writes.push(Records.write(debtKey(signer), Codec.amount, this.#writtenOff(signer) + left))
+    const debts = new Map<Address, bigint>()
+    for (const end of ends) {
+      const signer = this.payerOf(end.channelId, end.id)
+      if (!(end instanceof Payee) || signer === undefined || end.exposure === 0n) continue
+      debts.set(signer, (debts.get(signer) ?? this.#writtenOff(signer)) + end.exposure)
+    }
+    for (const [signer, debt] of debts)
+      writes.push(Records.write(debtKey(signer), Codec.amount, debt))
     return writes
   }
 
@@ -107,7 +123,7 @@ export class Lanes {
 
   #add(channel: Channel, { id, payer, payee }: Lane): void {
     const key = Records.laneKey(channel.id, id)
-    const signer = signerOf(channel)
+    const signer = signerAt(channel, payer === channel.seat ? payee : payer)
     const lane = (): Lane | undefined =>
       this.#ports.channel(channel.id)?.complete?.body.lanes.find((each) => each.id === id)
     const { onPayment } = this.#ports
@@ -146,7 +162,7 @@ export class Lanes {
     const ownerAllows =
       exposureMax === undefined ? undefined : Amount.larger(0n, exposureMax - allExposure)
     const channel = this.#ports.channel(end.channelId)
-    const capacity = channel === undefined ? 0n : payable(channel, end.id)
+    const capacity = channel === undefined ? 0n : Counted.payable(channel, end.id)
     return { capacity, peerExposure, ownerAllows }
   }
 

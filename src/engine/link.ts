@@ -2,7 +2,7 @@
  * A link: one connection, upgraded. Each side opens its own control substream, and its own pay substream
  * once it pays; what it says there is bound to the peer that libp2p authenticated.
  */
-import { type Address, concat } from '../core/bytes.js'
+import { type Address, concat, type Hex } from '../core/bytes.js'
 import { SluiceError, toProblem } from '../core/errors.js'
 import * as Frame from '../core/frame.js'
 import { limits } from '../core/limits.js'
@@ -31,6 +31,8 @@ export class Link {
   introduction: Introduction | undefined
   /** The peer has told us all it holds: states may be signed from here on. */
   synced = false
+  /** The last answer to a `settle`, per channel; only what we asked for is kept. */
+  readonly settled = new Map<Hex, (Message.Message & { type: 'settled' }) | undefined>()
   /** Why the link is of no more use. */
   failure: SluiceError | undefined
   readonly #handlers: LinkHandlers

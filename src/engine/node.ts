@@ -3,19 +3,22 @@
  * together; what each of them may do is decided there.
  */
 import { EventEmitter } from 'node:events'
-import * as Amount from '../core/amount.js'
-import { type Address, equals, type Hex, toHex, zeroAddress, zeroes } from '../core/bytes.js'
+import { type Address, type Hex, toHex, zeroAddress } from '../core/bytes.js'
 import type { Channel } from '../core/channel.js'
 import { SluiceError, toProblem } from '../core/errors.js'
-import * as Lane from '../core/lane.js'
-import type { Message } from '../core/message.js'
-import * as Parameters from '../core/parameters.js'
 import * as Price from '../core/price.js'
 import type * as Quote from '../core/quote.js'
 import type * as Receipt from '../core/receipt.js'
-import type { Update } from '../core/update.js'
+import * as Secret from '../core/secret.js'
 import type { Engine } from '../crypto/engine.js'
-import { Book, isOpen, signerOf } from './book.js'
+import { Book } from './book.js'
+import {
+  type AmountOptions,
+  Channels,
+  type Offer,
+  type OpenManyOptions,
+  type OpenOptions,
+} from './channels.js'
 import type { NodeEvents } from './events.js'
 import { Lanes } from './lanes.js'
 import type { Link } from './link.js'
@@ -36,6 +39,8 @@ export type NodePorts = {
   readonly keys: { readonly signing: Uint8Array; readonly session: Uint8Array }
   /** The most that all peers together may owe us, in base units; no limit where undefined. */
   readonly exposureMax: bigint | undefined
+  /** Which channels of peers are welcome; by default those that we need not fund, in the native coin. */
+  readonly accept?: ((offer: Offer) => boolean | Promise<boolean>) | undefined
 }
 
 export type ConsumeOptions = {
@@ -59,19 +64,13 @@ export type LaneView = {
   readonly vouchers: number
 }
 
-/** Seconds that the seats have for their deposits; and the most that a peer may ask for. */
-const fundWithin = 600n
-const fundWithinMax = 3_600n
-/** Seconds of each challenge window, where the layer does not want more. */
-const challengePeriodDefault = 86_400n
-
 export class Node {
   readonly events = new EventEmitter<NodeEvents>()
   readonly #ports: NodePorts
-  readonly #signer: Address
   readonly #book: Book
   readonly #lanes: Lanes
   readonly #peers: Peers
+  readonly #channels: Channels
   readonly #offers: Offers
   readonly #ended = new AbortController()
   #following: Promise<void> = Promise.resolve()
@@ -80,7 +79,6 @@ export class Node {
   constructor(ports: NodePorts) {
     this.#ports = ports
     const { store, ledger, crypto, keys, sleep } = ports
-    this.#signer = crypto.secp256k1.publicAddress(keys.signing)
     this.#lanes = new Lanes({
       ...ports,
       domain: ledger.domain,
@@ -95,6 +93,7 @@ export class Node {
       domain: ledger.domain,
       sign: (digest: Uint8Array) => crypto.secp256k1.sign(digest, keys.signing),
       recover: crypto.secp256k1.recover,
+      seal: (...parts: readonly Uint8Array[]) => Secret.derive(keys.signing, 'proposal', ...parts),
     }
     this.#book = new Book(
       {
@@ -103,12 +102,15 @@ export class Node {
         sleep,
         context,
         claim: (channelId, lane) => this.#lanes.due(channelId, lane),
+        reserveMin: () => 0n,
+        synced: (signer) => this.#peers.isSynced(signer),
         also: (channel) => this.#lanes.farewell(channel),
         send: (signer, message) => this.#peers.send(signer, message),
         onChanged: (channel) => {
           this.#lanes.update(channel)
           this.events.emit('channel', channel)
         },
+        onMissing: (channel) => this.#channels.reach(channel),
         onProblem: (error) => this.#problem(error),
       },
       this.#ended.signal,
@@ -119,9 +121,19 @@ export class Node {
       signing: keys.signing,
       book: this.#book,
       lanes: this.#lanes,
-      welcome: (offer, link) => this.#welcome(offer, link),
+      welcome: (offer, link) => this.#channels.welcome(offer, link),
       onPeer: ({ peer }, connected) => this.events.emit('peer', { peer, connected }),
       onProblem: (error) => this.#problem(error),
+    })
+    this.#channels = new Channels({
+      ...ports,
+      accept: ports.accept,
+      onProblem: (error) => this.#problem(error),
+      book: this.#book,
+      lanes: this.#lanes,
+      peers: this.#peers,
+      signer: crypto.secp256k1.publicAddress(keys.signing),
+      session: crypto.secp256k1.publicAddress(keys.session),
     })
     this.#offers = new Offers({
       ...ports,
@@ -197,7 +209,7 @@ export class Node {
     resource = '',
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<Quote.Quote> {
-    const link = await this.#connect(address, options.signal)
+    const link = await this.#channels.connect(address, options.signal)
     const { stream, quote } = await Purchase.ask(link, resource, options.signal)
     await stream.close()
     return quote
@@ -205,85 +217,46 @@ export class Node {
 
   /**
    * The channel with the peer that can still pay `deposit`, or a new one that holds it: opened, funded and
-   * live, its whole deposit reserved on one lane to the peer.
+   * live, its whole deposit reserved on one lane to the peer. With several peers: a new channel that all of
+   * them sign and fund, each what `deposits` says; seats are ours, then theirs in order. Its lanes are opened
+   * by `openLane`.
+   * @throws ChannelsError, BookError, NetworkError
    */
-  async open(
-    address: string,
-    options: { readonly deposit: bigint; readonly asset?: Address; readonly signal?: AbortSignal },
-  ): Promise<Channel> {
-    const { deposit, signal } = options
-    const link = await this.#connect(address, signal)
-    const signer = link.signer ?? zeroAddress
-    const known = this.#book.with(signer).find((channel) => this.#spendable(channel) >= deposit)
-    const id = known?.id ?? (await this.#propose(link, deposit, options.asset ?? zeroAddress))
-    const settled = (channel: Channel): boolean =>
-      channel.phase !== 'opening' && channel.phase !== 'funding'
-    const alive = whileOpen(link, signal)
-    const channel = await this.#book.until(id, settled, alive)
-    if (channel.phase !== 'live')
-      throw (
-        this.#book.fate(id) ?? new NodeError('CHANNEL_DEAD', 'The channel was not funded in time.')
-      )
-    return this.#reserve(channel, alive)
+  open(address: string, options: OpenOptions): Promise<Channel>
+  open(addresses: readonly string[], options: OpenManyOptions): Promise<Channel>
+  open(to: string | readonly string[], options: OpenOptions | OpenManyOptions): Promise<Channel> {
+    if (typeof to === 'string' && 'deposit' in options) return this.#channels.open(to, options)
+    if (typeof to !== 'string' && 'deposits' in options) return this.#channels.openMany(to, options)
+    throw new NodeError('BAD_OPTIONS', 'One address takes a deposit, several take deposits.')
   }
 
-  async #propose(link: Link, deposit: bigint, asset: Address): Promise<Hex> {
-    const { ledger, random } = this.#ports
-    const { introduction } = link
-    if (introduction === undefined) throw new NodeError('CONNECTION_LOST', 'The peer is gone.')
-    const balance = await ledger.balance(ledger.account, asset)
-    if (balance < deposit)
-      throw new NodeError(
-        'INSUFFICIENT_BALANCE',
-        `The account ${ledger.account} holds ${balance}, the deposit needs ${deposit}.`,
-      )
-    return this.#book.propose(
-      {
-        seats: [
-          { signer: this.#signer, payout: ledger.account },
-          { signer: introduction.signer, payout: introduction.payout },
-        ],
-        assets: [asset],
-        deposits: [[deposit], [0n]],
-        fundBy: (await ledger.time()) + fundWithin,
-        challengePeriod: Amount.larger(ledger.minChallengePeriod, challengePeriodDefault),
-        codeHash: Parameters.noCode,
-        salt: random(32),
-      },
-      0,
-    )
+  /** Opens a lane from us to another seat, out of our balance; returns its id. @throws BookError */
+  openLane(id: Hex, options: AmountOptions & { readonly payee: number }): Promise<bigint> {
+    return this.#channels.openLane(id, options)
   }
 
-  /** Puts what is left of our balance on a lane, unless there is none or a lane has it already. */
-  async #reserve(channel: Channel, signal: AbortSignal): Promise<Channel> {
-    const sessionKey = this.#ports.crypto.secp256k1.publicAddress(this.#ports.keys.session)
-    const [payer, payee] = [channel.seat, 1 - channel.seat]
-    const open = (now: Channel): readonly Update[] | undefined => {
-      const reserved = balanceOf(now)
-      if (reserved === 0n && this.#lanes.of(now.id).payers.length > 0) return undefined
-      return [{ type: 'lane-open', payer, payee, asset: 0, reserved, sessionKey }]
-    }
-    return this.#book.change(channel.id, open, signal)
+  /** Adds money to a channel while it lives. @throws BookError, LedgerError */
+  topUp(id: Hex, options: AmountOptions): Promise<Channel> {
+    return this.#channels.topUp(id, options)
   }
 
-  /** What we can still pay in a channel: our balance, and what our lanes reserve and do not owe. */
-  #spendable(channel: Channel): bigint {
-    if (channel.phase === 'opening' || channel.phase === 'funding')
-      return channel.parameters.deposits[channel.seat]?.[0] ?? 0n
-    if (channel.phase !== 'live') return -1n
-    return this.#lanes
-      .of(channel.id)
-      .payers.reduce((sum, payer) => sum + this.#free(payer), balanceOf(channel))
+  /** Takes money out of our balance in a channel while it lives, to our account. @throws BookError */
+  withdraw(id: Hex, options: AmountOptions): Promise<Channel> {
+    return this.#channels.withdraw(id, options)
   }
 
-  #free(payer: Payer): bigint {
-    const lane = this.#laneOf(payer.channelId, payer.id)
-    if (lane === undefined) return 0n
-    return Lane.capacity(lane) - Amount.larger(payer.owed, payer.promised)
+  /** Moves what our lanes have earned into our balance; streams run on meanwhile. @throws BookError */
+  fold(id: Hex, options: { readonly signal?: AbortSignal } = {}): Promise<Channel> {
+    return this.#channels.fold(id, options)
   }
 
-  #laneOf(channelId: Hex, id: bigint): Lane.Lane | undefined {
-    return this.#book.get(channelId)?.complete?.body.lanes.find((lane) => lane.id === id)
+  /**
+   * Closes a channel cooperatively: pays to the unit what is owed, folds every lane, has the final state
+   * signed by all and paid out. Resolves once the layer has paid.
+   * @throws ChannelsError `STREAMS_RUNNING`, BookError, NetworkError `PEER_UNREACHABLE`
+   */
+  close(id: Hex, options: { readonly signal?: AbortSignal } = {}): Promise<Channel> {
+    return this.#channels.close(id, options.signal)
   }
 
   /**
@@ -297,7 +270,7 @@ export class Node {
   ): Promise<Purchase.Purchase> {
     const { budget, signal } = options
     const id = options.purchase ?? toHex(this.#ports.random(32))
-    const link = await this.#connect(address, signal)
+    const link = await this.#channels.connect(address, signal)
     const asked = await Purchase.ask(link, resource, signal)
     try {
       const payer = this.#payerFor(link, asked.quote, id, budget)
@@ -336,7 +309,7 @@ export class Node {
     const live = (payer: Payer): boolean => this.#book.get(payer.channelId)?.phase === 'live'
     const payers = this.#lanes.paying(link.signer ?? zeroAddress).filter(live)
     const begun = payers.find((payer) => payer.acknowledged(purchase) !== undefined)
-    const payer = begun ?? payers.find((each) => this.#free(each) >= total)
+    const payer = begun ?? payers.find((each) => this.#channels.free(each) >= total)
     if (payer !== undefined) return payer
     throw new NodeError(
       'NO_CHANNEL',
@@ -352,102 +325,6 @@ export class Node {
     return this.#offers.serve(resource, options)
   }
 
-  /**
-   * Closes a channel cooperatively: pays to the unit what is owed, folds every lane, has the final state
-   * signed by both and paid out. Resolves once the layer has paid.
-   * @throws NodeError `STREAMS_RUNNING`, BookError, NetworkError `PEER_UNREACHABLE`
-   */
-  async close(id: Hex, options: { readonly signal?: AbortSignal } = {}): Promise<Channel> {
-    const { signal } = options
-    const channel = this.#book.get(id)
-    if (channel === undefined)
-      throw new NodeError('CHANNEL_UNKNOWN', `There is no channel ${id} here.`)
-    if (channel.phase === 'live') {
-      const link = await this.#linkTo(signerOf(channel), signal)
-      await this.#fold(channel, whileOpen(link, signal))
-    }
-    return this.#book.until(id, (now) => !isOpen(now), signal)
-  }
-
-  async #fold(channel: Channel, signal: AbortSignal): Promise<void> {
-    const { payers, payees } = this.#lanes.of(channel.id)
-    if (payers.some((payer) => !payer.isIdle) || payees.some((payee) => payee.hasStreams))
-      throw new NodeError(
-        'STREAMS_RUNNING',
-        'Streams of this channel are running; drain them first.',
-      )
-    for (const payer of payers) await payer.settle(undefined, signal)
-    const updates = (now: Channel): readonly Update[] | undefined => {
-      if (now.phase !== 'live') return undefined
-      const closed = (now.complete?.body.lanes ?? []).map(
-        ({ id, folded }): Update => ({
-          type: 'lane-close',
-          lane: id,
-          claim: Amount.larger(folded, this.#lanes.due(now.id, id)),
-        }),
-      )
-      return [...closed, { type: 'final' }]
-    }
-    await this.#book.change(channel.id, updates, signal)
-  }
-
-  /** A link to the peer, over the connection that exists or the address it was last reached at. */
-  async #linkTo(signer: Address, signal: AbortSignal | undefined): Promise<Link> {
-    const link = this.#peers.find(signer)
-    if (link !== undefined) {
-      await this.#peers.inStep(link, signal)
-      return link
-    }
-    const address = this.#ports.store.get(addressKey(signer))
-    if (address === undefined)
-      throw new NodeError(
-        'PEER_UNREACHABLE',
-        'The peer is not connected, and it never listened for us.',
-      )
-    return this.#connect(new TextDecoder().decode(address), signal)
-  }
-
-  async #connect(address: string, signal: AbortSignal | undefined): Promise<Link> {
-    const link = await this.#peers.connect(address, signal)
-    const key = addressKey(link.signer ?? zeroAddress)
-    const value = new TextEncoder().encode(address)
-    if (address.includes('/p2p/') && !equals(this.#ports.store.get(key) ?? zeroes(0), value))
-      await this.#ports.store.commit([{ key, value }])
-    return link
-  }
-
-  /** The owner's policy for channels that peers offer: theirs to fund, ours to be paid by. */
-  async #welcome({ parameters, seat }: Message & { type: 'open' }, link: Link): Promise<number> {
-    const time = await this.#ports.ledger.time()
-    const own = Parameters.seatOf(parameters, this.#signer)
-    const theirs = parameters.seats[seat]
-    const refuse = (condition: boolean, why: string): void => {
-      if (condition)
-        throw new NodeError('CHANNEL_REFUSED', `The peer refuses this channel: ${why}.`)
-    }
-    refuse(own === undefined || own === seat, 'it has no seat in it')
-    refuse(theirs?.signer !== link.signer, 'its proposer does not sit in it')
-    refuse(
-      parameters.seats[own ?? 0]?.payout !== this.account,
-      'it does not pay out to its account',
-    )
-    refuse(
-      (parameters.deposits[own ?? 0] ?? []).some((amount) => amount > 0n),
-      'it does not deposit',
-    )
-    refuse(
-      parameters.assets.length !== 1 || parameters.assets[0] !== zeroAddress,
-      'it takes the native coin only',
-    )
-    refuse(
-      parameters.challengePeriod < this.#ports.ledger.minChallengePeriod,
-      'its challenge period is too short',
-    )
-    refuse(parameters.fundBy > time + fundWithinMax, 'it would wait too long for deposits')
-    refuse(toHex(parameters.codeHash) !== toHex(Parameters.noCode), 'it runs no contracts')
-    return own ?? 0
-  }
-
   #problem(error: unknown): void {
     if (this.#ended.signal.aborted) return
     const { code, message } = toProblem(error)
@@ -455,16 +332,6 @@ export class Node {
     this.events.emit('problem', problem)
   }
 }
-
-const addressKey = (signer: Address): string => `peer/${signer}`
-
-/** Aborts with the caller, and when the peer is gone: nothing it still owes an answer to can come. */
-const whileOpen = ({ connection }: Link, signal: AbortSignal | undefined): AbortSignal =>
-  signal === undefined ? connection.closed : AbortSignal.any([connection.closed, signal])
-
-/** Our balance in a channel's newest state. */
-const balanceOf = ({ complete, seat }: Channel): bigint =>
-  complete?.body.outcome.balances[seat]?.[0] ?? 0n
 
 /**
  * What all of a resource costs; 1 where it has no end, for the least that has to be there.

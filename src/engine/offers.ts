@@ -9,7 +9,7 @@ import type { Lane } from '../core/lane.js'
 import { limits } from '../core/limits.js'
 import * as Price from '../core/price.js'
 import type * as Receipt from '../core/receipt.js'
-import { signerOf } from './book.js'
+import { signerAt } from './book.js'
 import type { Lanes } from './lanes.js'
 import type { Link } from './link.js'
 import { Notifier } from './notifier.js'
@@ -135,7 +135,7 @@ export class Offers {
     const lane = channel?.complete?.body.lanes.find((each) => each.id === id)
     if (payee === undefined || lane === undefined || channel === undefined)
       throw new OfferError('LANE_UNKNOWN', `There is no lane ${id} of channel ${channelId} here.`)
-    if (signerOf(channel) !== link.signer || channel.phase !== 'live')
+    if (signerAt(channel, lane.payer) !== link.signer || channel.phase !== 'live')
       throw new OfferError('LANE_UNKNOWN', 'This lane does not pay for this connection.')
     return { payee, lane }
   }

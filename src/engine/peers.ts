@@ -2,14 +2,15 @@
  * Peers: upgrades connections to links, introduces us, brings both sides to the newest state, and hands on
  * what peers say. Nothing is signed for a channel before its peer has shown what it holds.
  */
-import type { Address, Hex } from '../core/bytes.js'
+import { type Address, type Hex, zeroAddress } from '../core/bytes.js'
 import * as Channel from '../core/channel.js'
 import { SluiceError, toProblem } from '../core/errors.js'
 import * as Introduction from '../core/introduction.js'
 import { limits } from '../core/limits.js'
 import type { Message } from '../core/message.js'
+import type { Update } from '../core/update.js'
 import type { Engine } from '../crypto/engine.js'
-import { type Book, signerOf } from './book.js'
+import { type Book, seatOf } from './book.js'
 import type { Lanes } from './lanes.js'
 import { controlProtocol, Link, LinkError, payProtocol } from './link.js'
 import * as PayFrame from './pay-frame.js'
@@ -45,6 +46,8 @@ const handshakeMs = 15_000
 export class Peers {
   readonly #ports: PeersPorts
   readonly #peers = new Map<string, Peer>()
+  /** Signing keys of peers that have shown since our start what they hold. */
+  readonly #synced = new Set<Address>()
 
   constructor(ports: PeersPorts) {
     this.#ports = ports
@@ -144,10 +147,14 @@ export class Peers {
     await link.until(() => link.introduction !== undefined)
     const signer = link.signer ?? '0x'
     // On this very connection: another one may be dead already and not know it.
-    for (const message of book.holdings(signer)) link.send(message)
+    for (const message of book.greetings(signer)) link.send(message)
     await Promise.all(lanes.paying(signer).map((payer) => this.bind(link, payer)))
     link.send({ type: 'synced' })
-    for (const message of book.unanswered(signer)) link.send(message)
+  }
+
+  /** Whether a peer has shown since our start what it holds: before, no state with it is signed. */
+  isSynced(signer: Address): boolean {
+    return this.#synced.has(signer)
   }
 
   /** Binds a lane we pay by to the connection; the payee shows what it holds. */
@@ -155,6 +162,49 @@ export class Peers {
     if (payer.isBoundTo(link)) return
     link.send({ type: 'bind', channelId: payer.channelId, lane: payer.id })
     await link.until(() => payer.isBoundTo(link) || payer.isClosed, signal)
+  }
+
+  /**
+   * Has the peers of a channel with more than two seats pay each other what they owe; returns what each lane
+   * has proven. @throws LinkError `STREAMS_RUNNING`, or what ended a link
+   */
+  async settle(
+    channelId: Hex,
+    links: readonly Link[],
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<bigint, bigint>> {
+    const claims = new Map<bigint, bigint>()
+    // Between two, each knows both ends of every lane.
+    if (links.length < 2) return claims
+    for (const link of links) {
+      link.settled.set(channelId, undefined)
+      link.send({ type: 'settle', channelId })
+    }
+    for (const link of links) {
+      await link.until(() => link.settled.get(channelId) !== undefined, signal)
+      const answer = link.settled.get(channelId)
+      link.settled.delete(channelId)
+      if (answer?.idle === false)
+        throw new LinkError('STREAMS_RUNNING', 'Streams of this channel are running elsewhere.')
+      for (const { lane, claim } of answer?.claims ?? []) claims.set(lane, claim)
+    }
+    return claims
+  }
+
+  async #onSettle(link: Link, channelId: Hex): Promise<void> {
+    const { lanes, onProblem } = this.#ports
+    try {
+      const { payers } = lanes.of(channelId)
+      const isIdle = lanes.isIdle(channelId)
+      const alive = link.connection.closed
+      if (isIdle) for (const payer of payers) await payer.settle(undefined, alive)
+      const claims = lanes.of(channelId).payees.map(({ id, held }) => ({ lane: id, claim: held }))
+      link.send({ type: 'settled', channelId, idle: isIdle, claims })
+    } catch (error) {
+      if (!link.isOpen) return
+      const { code, message } = toProblem(error)
+      onProblem(new LinkError(code, message))
+    }
   }
 
   async #onMessage(link: Link, message: Message): Promise<void> {
@@ -166,9 +216,16 @@ export class Peers {
     switch (message.type) {
       case 'synced':
         link.synced = true
-        return
+        this.#synced.add(signer)
+        return book.onSynced(signer)
       case 'open':
         return this.#onOpen(link, message)
+      case 'settle':
+        void this.#onSettle(link, this.#mine(link, message.channelId).id)
+        return
+      case 'settled':
+        if (link.settled.has(message.channelId)) link.settled.set(message.channelId, message)
+        return
       case 'bind':
         return this.#onBind(link, message.channelId, message.lane)
       case 'bound':
@@ -178,12 +235,13 @@ export class Peers {
           ?.bind(link, message.handle, message.claim)
         return
       default: {
-        if (message.type === 'sync' && book.get(message.channelId) === undefined) return
+        const isLate = message.type === 'sync' || message.type === 'opened'
+        if (isLate && book.get(message.channelId) === undefined) return
         const channel = this.#mine(link, message.channelId)
-        // The peer may have seen the deposits before we did.
-        if (message.type === 'propose' && channel.phase === 'funding')
+        if (message.type === 'propose' && needsLook(channel, message.updates))
           await this.#refresh(channel.id)
-        await book.update(channel.id, { type: 'message', message })
+        const from = seatOf(channel, signer)
+        await book.update(channel.id, { type: 'message', from, message })
       }
     }
   }
@@ -217,6 +275,13 @@ export class Peers {
 
   async #onOpen(link: Link, offer: Message & { type: 'open' }): Promise<void> {
     const { book } = this.#ports
+    const known = book.get(book.idOf(offer.parameters))
+    // What the owner decided stands; the answer may have been lost.
+    if (known !== undefined) {
+      for (const message of Channel.greet(this.#mine(link, known.id), offer.seat))
+        link.send(message)
+      return
+    }
     try {
       await book.accept(offer, await this.#ports.welcome(offer, link))
     } catch (error) {
@@ -233,11 +298,13 @@ export class Peers {
     const payee = this.#ports.lanes.payee(channelId, lane)
     // A payer that was away when its lane was closed has not heard of it yet.
     if (payee === undefined && lane < (channel.complete?.body.outcome.nextLane ?? 0n)) {
-      link.send(Channel.sync(channel))
+      const from = seatOf(channel, link.signer ?? zeroAddress)
+      for (const message of Channel.greet(channel, from)) link.send(message)
       return
     }
     const handles = this.#peers.get(link.connection.id)?.handles
-    if (payee === undefined || handles === undefined)
+    const isPayer = this.#ports.lanes.payerOf(channelId, lane) === link.signer
+    if (payee === undefined || handles === undefined || !isPayer)
       throw new LinkError('LANE_UNKNOWN', `There is no lane ${lane} by which you pay us.`)
     if (!handles.includes(payee)) handles.push(payee)
     if (handles.length > limits.handlesMax)
@@ -270,11 +337,26 @@ export class Peers {
   /** The channel, which must be one with this peer. */
   #mine(link: Link, channelId: Hex): Channel.Channel {
     const channel = this.#ports.book.get(channelId)
-    if (channel === undefined || signerOf(channel) !== link.signer)
+    if (channel === undefined || seatOf(channel, link.signer ?? zeroAddress) < 0)
       throw new LinkError('CHANNEL_UNKNOWN', `There is no channel ${channelId} with you here.`)
     return channel
   }
 }
+
+/** The peer may have seen the layer before we did: deposits, a challenge, or its end. */
+const needsLook = (
+  { phase, deposited, complete }: Channel.Channel,
+  updates: readonly Update[],
+): boolean =>
+  phase === 'funding' ||
+  phase === 'challenged' ||
+  updates.some(
+    (update) =>
+      update.type === 'resume' ||
+      (update.type === 'top-up' &&
+        (deposited[update.seat]?.[update.asset] ?? 0n) <
+          (complete?.body.outcome.deposited[update.seat]?.[update.asset] ?? 0n) + update.amount),
+  )
 
 const silent = new LinkError(
   'PEER_SILENT',

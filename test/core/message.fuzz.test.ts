@@ -63,6 +63,8 @@ it('the longest state there is fits a control message', () => {
     channelId: `0x${'00'.repeat(32)}`,
     version: 1n,
     attempt: 1,
+    seal: new Uint8Array(32),
+    signature: new Uint8Array(65),
     updates: Array(limits.lanesMax + 1).fill({ ...lane, type: 'lane-open' }),
     latest: {
       version: 0n,

@@ -6,7 +6,7 @@ import * as Update from '../../src/core/update.js'
 import { parameters, signers } from './support/channel-world.js'
 
 const opening = State.opening(parameters)
-const [sessionKey] = signers
+const sessionKey = signers[0] ?? '0x'
 const laneOpen = (reserved: bigint, payer = 0): Update.Update => ({
   type: 'lane-open',
   payer,

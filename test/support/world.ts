@@ -6,7 +6,7 @@ import { setTimeout as after, setImmediate as turn } from 'node:timers/promises'
 import { zeroAddress } from '../../src/core/bytes.js'
 import type { SluiceError } from '../../src/core/errors.js'
 import type { Engine } from '../../src/crypto/engine.js'
-import { Node } from '../../src/engine/node.js'
+import { Node, type NodePorts } from '../../src/engine/node.js'
 import type { Ledger, Network, Store } from '../../src/engine/ports.js'
 import type { EmbeddedLedger } from '../../src/ledger/embedded/client.js'
 import { type MemoryHub, memoryHub } from '../../src/net/memory.js'
@@ -32,6 +32,8 @@ export type PersonOptions = {
   readonly funds?: bigint
   readonly exposureMax?: bigint
   readonly disk?: Disk.Disk
+  /** Which channels of peers are welcome. */
+  readonly accept?: NodePorts['accept']
   /** Stands between the node and its disk. */
   readonly store?: (disk: Store) => Store
 }
@@ -92,7 +94,13 @@ let places = 1_000
 async function createPerson(
   { hub, layer, engine, random }: Ground,
   name: string,
-  { funds = 0n, exposureMax, disk: first = Disk.create(), store = (disk) => disk }: PersonOptions,
+  {
+    funds = 0n,
+    exposureMax,
+    accept,
+    disk: first = Disk.create(),
+    store = (disk) => disk,
+  }: PersonOptions,
 ): Promise<Person> {
   const keys = keysOf(name)
   const ledger = await connectLedger(layer, keys.account, engine)
@@ -147,6 +155,7 @@ async function createPerson(
         },
         keys,
         exposureMax,
+        accept,
       })
       node.events.on('problem', (error) => problems.push(error))
       running = { node, network, dead }

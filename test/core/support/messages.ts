@@ -1,7 +1,8 @@
 /** Arbitrary control messages, and channels as they lie in the store. */
 import fc from 'fast-check'
-import type { Channel, Complete, Pending } from '../../../src/core/channel.js'
+import type { Channel } from '../../../src/core/channel.js'
 import type { Claim } from '../../../src/core/claim.js'
+import type { Complete } from '../../../src/core/complete.js'
 import { limits } from '../../../src/core/limits.js'
 import type { Message } from '../../../src/core/message.js'
 import type { Parameters } from '../../../src/core/parameters.js'
@@ -45,6 +46,9 @@ const update: fc.Arbitrary<Update> = fc.oneof(
   }),
   fc.record({ type: is('fold'), lane: uint(64), claim: amount }),
   fc.record({ type: is('lane-close'), lane: uint(64), claim: amount }),
+  fc.record({ type: is('top-up'), seat, asset, amount }),
+  fc.record({ type: is('withdraw'), seat, asset, amount }),
+  fc.record({ type: is('resume') }),
   fc.record({ type: is('final') }),
 )
 const updates = fc.array(update, { maxLength: 4 })
@@ -55,6 +59,9 @@ const claim: fc.Arbitrary<Claim> = fc.record({
   nodes: fc.array(bytes(32), { maxLength: limits.digitsMax }),
 })
 
+const draft = { version, attempt: uint32, seal: bytes(32), updates }
+
+const addresses = fc.array(fc.string({ maxLength: limits.addressMax }), { maxLength: 3 })
 const problem = { code: fc.string({ maxLength: 64 }), message: fc.string({ maxLength: 1_024 }) }
 
 export const message: fc.Arbitrary<Message> = fc.oneof(
@@ -66,20 +73,31 @@ export const message: fc.Arbitrary<Message> = fc.oneof(
     payout: address,
     signature,
   }),
-  fc.record({ type: is('open'), parameters, seat, signature }),
+  fc.record({ type: is('open'), parameters, seat, addresses, signature }),
   fc.record({ type: is('opened'), channelId: id, signature }),
-  fc.record({ type: is('sync'), channelId: id, complete: optional(complete) }),
+  fc.record({
+    type: is('sync'),
+    channelId: id,
+    complete: optional(complete),
+    dropped: uint32,
+    refused: uint32,
+  }),
   fc.record({ type: is('synced') }),
   fc.record({
     type: is('propose'),
     channelId: id,
-    version,
-    attempt: uint32,
-    updates,
+    ...draft,
     latest: complete,
+    signature: optional(signature),
   }),
-  fc.record({ type: is('agree'), channelId: id, version, signature }),
-  fc.record({ type: is('complete'), channelId: id, version, signature }),
+  fc.record({ type: is('agree'), channelId: id, ...draft, signature: optional(signature) }),
+  fc.record({
+    type: is('complete'),
+    channelId: id,
+    version,
+    signatures: fc.array(signature, { maxLength: 3 }),
+  }),
+  fc.record({ type: is('drop'), channelId: id, version, attempt: uint32 }),
   fc.record({ type: is('refuse'), channelId: id, version, attempt: uint32, ...problem }),
   fc.record({ type: is('bind'), channelId: id, lane: uint(64) }),
   fc.record({
@@ -89,33 +107,44 @@ export const message: fc.Arbitrary<Message> = fc.oneof(
     handle: uint32,
     claim: optional(claim),
   }),
-  fc.record({ type: is('problem'), ...problem }),
-)
-
-const pending: fc.Arbitrary<Pending> = fc.oneof(
-  fc.record({ type: is('send'), message }),
+  fc.record({ type: is('settle'), channelId: id }),
   fc.record({
-    type: is('submit'),
-    call: fc.constantFrom('open', 'deposit', 'refund', 'close'),
+    type: is('settled'),
+    channelId: id,
+    idle: fc.boolean(),
+    claims: fc.array(fc.record({ lane: uint(64), claim: amount }), { maxLength: 3 }),
   }),
+  fc.record({ type: is('problem'), ...problem }),
 )
 
 export const channel: fc.Arbitrary<Channel> = fc.record({
   id,
   parameters,
   seat,
-  phase: fc.constantFrom('opening', 'funding', 'live', 'closing', 'closed', 'dead'),
+  addresses,
+  phase: fc.constantFrom(
+    'opening',
+    'funding',
+    'live',
+    'challenged',
+    'frozen',
+    'closing',
+    'closed',
+    'dead',
+  ),
   complete: optional(complete),
-  proposal: optional(
+  proposals: fc.array(
     fc.record({
       proposer: seat,
-      version,
-      attempt: uint32,
-      updates,
-      signature: optional(signature),
+      ...draft,
+      oks: fc.array(seat, { maxLength: 3 }),
+      signatures: fc.array(optional(signature), { maxLength: 3 }),
     }),
+    { maxLength: 3 },
   ),
-  attempts: uint32,
-  refused: uint32,
-  outbox: fc.array(pending, { maxLength: 3 }),
+  attempts: fc.array(uint32, { maxLength: 3 }),
+  deposited: table,
+  calls: fc.array(fc.constantFrom('open', 'deposit', 'refund', 'withdraw', 'resume', 'close'), {
+    maxLength: 3,
+  }),
 })

@@ -19,6 +19,7 @@ import type { Lane } from '../../../src/core/lane.js'
 import { limits } from '../../../src/core/limits.js'
 import * as Message from '../../../src/core/message.js'
 import * as Parameters from '../../../src/core/parameters.js'
+import * as Secret from '../../../src/core/secret.js'
 import type { Update } from '../../../src/core/update.js'
 import type { Engine } from '../../../src/crypto/engine.js'
 import { frames } from '../../../src/engine/frames.js'
@@ -112,7 +113,8 @@ export class RawPeer {
     const link = await this.connect(address)
     link.send(this.hello(link))
     await link.next('hello')
-    for (const channel of this.channels.values()) link.send(Channel.sync(channel))
+    for (const channel of this.channels.values())
+      for (const message of Channel.greet(channel, 1 - channel.seat)) link.send(message)
     link.send({ type: 'synced' })
     await link.next('synced')
     return link
@@ -142,6 +144,9 @@ export class RawPeer {
       recover: this.engine.secp256k1.recover,
       // Whatever the other side says about a lane is fine by us.
       claim: () => 0n,
+      seal: (...parts) => Secret.derive(this.keys.signing, 'proposal', ...parts),
+      reserveMin: () => 0n,
+      synced: true,
     }
   }
 
@@ -257,7 +262,7 @@ export class RawPeer {
       const channel = this.channels.get(message.channelId)
       if (channel === undefined) return
       if (channel.phase === 'funding') await this.look(link, channel.id)
-      await this.step(link, channel.id, { type: 'message', message })
+      await this.step(link, channel.id, { type: 'message', from: 1 - channel.seat, message })
     }
   }
 }

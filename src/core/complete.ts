@@ -1,0 +1,87 @@
+/**
+ * Complete states: what every seat has signed, with its preimage. Only these are kept, shown to a layer and
+ * built upon; whatever comes from outside is checked to the last signature before it is one.
+ */
+import type { Address, Hex } from './bytes.js'
+import { SluiceError } from './errors.js'
+import type { Parameters } from './parameters.js'
+import * as State from './state.js'
+import type { Domain } from './typed-data.js'
+
+/** A state that every seat signed, with its preimage. */
+export type Complete = {
+  readonly version: bigint
+  readonly kind: State.Kind
+  readonly body: State.Body
+  /** In seat order. */
+  readonly signatures: readonly Uint8Array[]
+}
+
+/** What a state says, before anybody signs it. */
+export type Content = Omit<Complete, 'signatures'>
+
+/** What judges signatures. */
+export type Judge = {
+  readonly domain: Domain
+  /** @throws SluiceError for a signature that is none */
+  readonly recover: (digest: Uint8Array, signature: Uint8Array) => Address
+}
+
+/** State 0 of a channel. */
+export const opening = (parameters: Parameters): Content => ({
+  version: 0n,
+  kind: 0,
+  body: State.opening(parameters),
+})
+
+/** EIP-712 digest that every seat signs. */
+export const digest = (domain: Domain, channelId: Hex, content: Content): Uint8Array => {
+  const { version, kind, body } = content
+  return State.digest(domain, { channelId, version, kind, root: State.root(channelId, body) })
+}
+
+/** @throws SignedError `BAD_SIGNATURE` unless `signature` is that of `seat` */
+export function checkSignature(
+  judge: Judge,
+  { seats }: Parameters,
+  digest: Uint8Array,
+  seat: number,
+  signature: Uint8Array,
+): void {
+  if (judge.recover(digest, signature) !== seats[seat]?.signer)
+    throw new SignedError(`The signature is not that of seat ${seat}.`)
+}
+
+/** A state that somebody shows us. @throws StateError, SignedError `BAD_SIGNATURE` */
+export function check(
+  judge: Judge,
+  channelId: Hex,
+  parameters: Parameters,
+  complete: Complete,
+): void {
+  State.checkShape(parameters, complete.body)
+  checkSignatures(judge, channelId, parameters, complete)
+}
+
+/** @throws SignedError `BAD_SIGNATURE` unless every seat signed the content */
+export function checkSignatures(
+  judge: Judge,
+  channelId: Hex,
+  parameters: Parameters,
+  complete: Complete,
+): void {
+  const { signatures } = complete
+  if (signatures.length !== parameters.seats.length)
+    throw new SignedError('A complete state has a signature of every seat.')
+  const wanted = digest(judge.domain, channelId, complete)
+  for (const [seat, signature] of signatures.entries())
+    checkSignature(judge, parameters, wanted, seat, signature)
+}
+
+/** A signature of somebody else, or of nobody. */
+export class SignedError extends SluiceError {
+  constructor(message: string) {
+    super('BAD_SIGNATURE', message)
+    this.name = 'SignedError'
+  }
+}

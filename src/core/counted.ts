@@ -1,0 +1,38 @@
+/**
+ * What can be counted on while a change is under way: whether it becomes a state is for others to decide, so
+ * every amount is the smaller of what it is before and after. It never counts money twice.
+ */
+import * as Amount from './amount.js'
+import type { Channel } from './channel.js'
+import * as Complete from './complete.js'
+import * as Lane from './lane.js'
+import * as Proposal from './proposal.js'
+
+/**
+ * What a lane can be counted on to pay, cumulative. Once a proposal closes it, ours or one that we agreed to,
+ * that is what it closes with: others alone decide when that state is complete. Nothing is served on a
+ * channel that is ending.
+ */
+export function payable({ complete, proposals, phase }: Channel, id: bigint): bigint {
+  const lane = complete?.body.lanes.find((each) => each.id === id)
+  if (lane === undefined || phase !== 'live') return 0n
+  let least = Lane.capacity(lane)
+  for (const { updates } of proposals)
+    for (const update of updates)
+      if (update.type === 'lane-close' && update.lane === id)
+        least = Amount.min(least, update.claim)
+  return least
+}
+
+/** What our seat has free of an asset (its index). */
+export const balance = (channel: Channel, asset = 0): bigint =>
+  contents(channel)
+    .map(({ body }) => body.outcome.balances[channel.seat]?.[asset] ?? 0n)
+    .reduce(Amount.min, Amount.max)
+
+/** Every content that may become, or be shown as, the newest state: the complete one and what is proposed. */
+export function contents(channel: Channel): Complete.Content[] {
+  const { complete, parameters, proposals } = channel
+  if (complete === undefined) return [Complete.opening(parameters)]
+  return [complete, ...proposals.map((each) => Proposal.contentOf(channel, each))]
+}

@@ -1,0 +1,415 @@
+/**
+ * The channels of a node as their owner sees them: opening, lanes, resizing and closing, and which channels of
+ * peers are welcome. States are the book's; this module only brings changes about.
+ */
+import * as Amount from '../core/amount.js'
+import { type Address, equals, type Hex, toHex, zeroAddress, zeroes } from '../core/bytes.js'
+import type { Channel } from '../core/channel.js'
+import * as Counted from '../core/counted.js'
+import { SluiceError } from '../core/errors.js'
+import * as Lane from '../core/lane.js'
+import type { Message } from '../core/message.js'
+import * as Parameters from '../core/parameters.js'
+import { isOpen } from '../core/phase.js'
+import * as State from '../core/state.js'
+import type { Update } from '../core/update.js'
+import { type Book, peersOf } from './book.js'
+import type { Lanes } from './lanes.js'
+import type { Link } from './link.js'
+import type { Payer } from './payer.js'
+import type { Peers } from './peers.js'
+import type { Ledger, Network, Random, Store } from './ports.js'
+
+/** A channel that a peer offers: who sits where is in the parameters, `seat` is ours, `peer` proposes it. */
+export type Offer = {
+  readonly parameters: Parameters.Parameters
+  readonly seat: number
+  readonly peer: string
+}
+
+export type ChannelsPorts = {
+  readonly network: Network
+  readonly store: Store
+  readonly ledger: Ledger
+  readonly random: Random
+  readonly book: Book
+  readonly lanes: Lanes
+  readonly peers: Peers
+  /** Our state-signing key, and the device's lane key. */
+  readonly signer: Address
+  readonly session: Address
+  readonly onProblem: (error: unknown) => void
+  /** The owner's word on channels that peers offer; by default those in which we deposit nothing. */
+  readonly accept: ((offer: Offer) => boolean | Promise<boolean>) | undefined
+}
+
+export type OpenOptions = {
+  /** What we put in, all of it reserved on one lane to the peer. */
+  readonly deposit: bigint
+  readonly asset?: Address
+  readonly signal?: AbortSignal
+}
+
+export type OpenManyOptions = {
+  /** Per seat, ours first and then the peers in their order, and per asset. */
+  readonly deposits: readonly (readonly bigint[])[]
+  /** By default the native coin alone. */
+  readonly assets?: readonly Address[]
+  readonly signal?: AbortSignal
+}
+
+/** An amount of one of a channel's assets, the first unless told. */
+export type AmountOptions = {
+  readonly amount: bigint
+  readonly asset?: Address
+  readonly signal?: AbortSignal
+}
+
+/** Seconds that the seats have for their deposits; and the most that a peer may ask for. */
+const fundWithin = 600n
+const fundWithinMax = 3_600n
+/** Seconds of each challenge window, where the layer does not want more. */
+const challengePeriodDefault = 86_400n
+
+export class Channels {
+  readonly #ports: ChannelsPorts
+  /** Signing keys of peers that are being dialled. */
+  readonly #reaching = new Set<Address>()
+
+  constructor(ports: ChannelsPorts) {
+    this.#ports = ports
+  }
+
+  /** The channel with one peer that can still pay `deposit`, or a new one; live, its money on one lane. */
+  async open(address: string, options: OpenOptions): Promise<Channel> {
+    const { deposit, signal, asset = zeroAddress } = options
+    const link = await this.connect(address, signal)
+    const signer = link.signer ?? zeroAddress
+    const known = this.#ports.book
+      .with(signer)
+      .find((channel) => isPair(channel) && this.#spendable(channel) >= deposit)
+    const alive = whileOpen([link], signal)
+    const id = known?.id ?? (await this.#propose([link], [asset], [[deposit], [0n]], []))
+    const channel = await this.#live(id, alive)
+    return this.#reserve(channel, alive)
+  }
+
+  /** A new channel with several peers, funded and live; lanes are opened by `openLane`. */
+  async openMany(addresses: readonly string[], options: OpenManyOptions): Promise<Channel> {
+    const { deposits, assets = [zeroAddress], signal } = options
+    const links: Link[] = []
+    for (const address of addresses) links.push(await this.connect(address, signal))
+    const own = this.#ports.network.addresses()[0] ?? ''
+    const reached = links.length > 1 ? [own, ...addresses] : []
+    const id = await this.#propose(links, assets, deposits, reached)
+    return this.#live(id, whileOpen(links, signal))
+  }
+
+  async #propose(
+    links: readonly Link[],
+    assets: readonly Address[],
+    deposits: readonly (readonly bigint[])[],
+    addresses: readonly string[],
+  ): Promise<Hex> {
+    const { ledger, random, book, signer } = this.#ports
+    for (const [at, asset] of assets.entries()) {
+      const [balance, due] = [await ledger.balance(ledger.account, asset), deposits[0]?.[at] ?? 0n]
+      if (balance < due)
+        throw new ChannelsError(
+          'INSUFFICIENT_BALANCE',
+          `The account ${ledger.account} holds ${balance}, the deposit needs ${due}.`,
+        )
+    }
+    const seats = links.map(({ introduction }) => {
+      if (introduction === undefined)
+        throw new ChannelsError('CONNECTION_LOST', 'The peer is gone.')
+      return { signer: introduction.signer, payout: introduction.payout }
+    })
+    return book.propose(
+      {
+        seats: [{ signer, payout: ledger.account }, ...seats],
+        assets,
+        deposits,
+        fundBy: (await ledger.time()) + fundWithin,
+        challengePeriod: Amount.larger(ledger.minChallengePeriod, challengePeriodDefault),
+        codeHash: Parameters.noCode,
+        salt: random(32),
+      },
+      0,
+      addresses,
+    )
+  }
+
+  /** Waits until a channel is funded by all. */
+  async #live(id: Hex, signal: AbortSignal): Promise<Channel> {
+    const { book } = this.#ports
+    const isSettled = ({ phase }: Channel): boolean => phase !== 'opening' && phase !== 'funding'
+    const channel = await book.until(id, isSettled, signal)
+    if (channel.phase === 'live') return channel
+    throw book.fate(id) ?? new ChannelsError('CHANNEL_DEAD', 'The channel was not funded in time.')
+  }
+
+  /** Puts what is left of our balance on a lane, unless there is none or a lane has it already. */
+  async #reserve(channel: Channel, signal: AbortSignal): Promise<Channel> {
+    const { book, lanes, session } = this.#ports
+    const [payer, payee] = [channel.seat, 1 - channel.seat]
+    const open = (now: Channel): readonly Update[] | undefined => {
+      const reserved = Counted.balance(now)
+      if (reserved === 0n && lanes.of(now.id).payers.length > 0) return undefined
+      return [{ type: 'lane-open', payer, payee, asset: 0, reserved, sessionKey: session }]
+    }
+    return book.change(channel.id, open, signal)
+  }
+
+  /** What we can still pay in a channel: our balance, and what our lanes reserve and do not owe. */
+  #spendable(channel: Channel): bigint {
+    if (channel.phase === 'opening' || channel.phase === 'funding')
+      return channel.parameters.deposits[channel.seat]?.[0] ?? 0n
+    if (channel.phase !== 'live') return -1n
+    return this.#ports.lanes
+      .of(channel.id)
+      .payers.reduce((sum, payer) => sum + this.free(payer), Counted.balance(channel))
+  }
+
+  /** What a lane of ours can still pay. */
+  free(payer: Payer): bigint {
+    const lanes = this.#ports.book.get(payer.channelId)?.complete?.body.lanes
+    const lane = lanes?.find(({ id }) => id === payer.id)
+    if (lane === undefined) return 0n
+    return Lane.capacity(lane) - Amount.larger(payer.owed, payer.promised)
+  }
+
+  /** Opens a lane from us to another seat, out of our balance; returns its id. */
+  async openLane(id: Hex, options: AmountOptions & { readonly payee: number }): Promise<bigint> {
+    const { payee, amount: reserved, signal } = options
+    const { session, book } = this.#ports
+    const { seat: payer } = this.#find(id)
+    const asset = this.#assetOf(id, options)
+    let lane = 0n
+    await book.change(
+      id,
+      ({ complete }) => {
+        lane = complete?.body.outcome.nextLane ?? 0n
+        return [{ type: 'lane-open', payer, payee, asset, reserved, sessionKey: session }]
+      },
+      signal,
+    )
+    return lane
+  }
+
+  /**
+   * Adds money to a channel that lives: to the layer first, then to its next state. What an earlier call left
+   * on the layer without a state counts.
+   */
+  async topUp(id: Hex, options: AmountOptions): Promise<Channel> {
+    const { ledger, book } = this.#ports
+    const { parameters, seat } = this.#find(id)
+    const asset = this.#assetOf(id, options)
+    const missing = (now: Channel): bigint =>
+      State.cell(now.deposited, seat, asset) -
+      State.cell(now.complete?.body.outcome.deposited ?? now.deposited, seat, asset)
+    await book.refresh(id)
+    const more = options.amount - missing(this.#find(id))
+    if (more > 0n) {
+      const total = State.cell(this.#find(id).deposited, seat, asset) + more
+      await ledger.topUp(parameters, seat, asset, total)
+      await book.refresh(id)
+    }
+    const credit = (now: Channel): readonly Update[] | undefined => {
+      const amount = missing(now)
+      return amount > 0n ? [{ type: 'top-up', seat, asset, amount }] : undefined
+    }
+    return book.change(id, credit, options.signal)
+  }
+
+  /** Takes money out of our balance while the channel lives on; resolves once the layer has paid. */
+  async withdraw(id: Hex, options: AmountOptions): Promise<Channel> {
+    const { amount, signal } = options
+    const { book } = this.#ports
+    const { seat } = this.#find(id)
+    const asset = this.#assetOf(id, options)
+    await book.change(id, () => [{ type: 'withdraw', seat, asset, amount }], signal)
+    return book.until(id, (now) => !isOpen(now) || !now.calls.includes('withdraw'), signal)
+  }
+
+  /** Moves what we have earned on our lanes into our balance; streams run on meanwhile. */
+  async fold(id: Hex, options: { readonly signal?: AbortSignal } = {}): Promise<Channel> {
+    const { book, lanes } = this.#ports
+    this.#find(id)
+    const earned = ({ complete, seat }: Channel): readonly Update[] | undefined => {
+      const updates = (complete?.body.lanes ?? []).flatMap(
+        ({ id: lane, payee, folded }): Update[] => {
+          const claim = lanes.due(id, lane)
+          return payee === seat && claim > folded ? [{ type: 'fold', lane, claim }] : []
+        },
+      )
+      return updates.length > 0 ? updates : undefined
+    }
+    return book.change(id, earned, options.signal)
+  }
+
+  /** Closes a channel cooperatively. */
+  async close(id: Hex, signal: AbortSignal | undefined): Promise<Channel> {
+    const { book } = this.#ports
+    const channel = this.#find(id)
+    if (channel.phase === 'live' || channel.phase === 'challenged') {
+      const links: Link[] = []
+      for (const { signer } of peersOf(channel)) links.push(await this.#linkTo(signer, signal))
+      await this.#end(channel, links, whileOpen(links, signal))
+    }
+    return book.until(id, (now) => !isOpen(now), signal)
+  }
+
+  async #end(channel: Channel, links: readonly Link[], signal: AbortSignal): Promise<void> {
+    const { book, lanes, peers } = this.#ports
+    if (!lanes.isIdle(channel.id))
+      throw new ChannelsError(
+        'STREAMS_RUNNING',
+        'Streams of this channel are running; drain them first.',
+      )
+    for (const payer of lanes.of(channel.id).payers) await payer.settle(undefined, signal)
+    for (let tries = 1; ; tries++) {
+      const told = await peers.settle(channel.id, links, signal)
+      const updates = (now: Channel): readonly Update[] | undefined => {
+        if (now.phase !== 'live' && now.phase !== 'challenged') return undefined
+        const closed = (now.complete?.body.lanes ?? []).map(
+          ({ id, payer, payee, folded }): Update => {
+            const isOurs = payer === now.seat || payee === now.seat
+            const claim = isOurs ? lanes.due(now.id, id) : (told.get(id) ?? 0n)
+            return { type: 'lane-close', lane: id, claim: Amount.larger(folded, claim) }
+          },
+        )
+        return [...closed, { type: 'final' }]
+      }
+      try {
+        await book.change(channel.id, updates, signal)
+        return
+      } catch (error) {
+        // Something was paid on a lane of others since they told us; they are asked again.
+        const isLate = error instanceof SluiceError && error.code === 'UNDER_FOLD'
+        if (!isLate || isPair(channel) || tries === settleTriesMax) throw error
+      }
+    }
+  }
+
+  /** A link to the peer, over the connection that exists or the address it was last reached at. */
+  async #linkTo(signer: Address, signal: AbortSignal | undefined): Promise<Link> {
+    const { peers, store } = this.#ports
+    const link = peers.find(signer)
+    if (link !== undefined) {
+      await peers.inStep(link, signal)
+      return link
+    }
+    const address = store.get(addressKey(signer))
+    if (address === undefined)
+      throw new ChannelsError(
+        'PEER_UNREACHABLE',
+        'The peer is not connected, and it never listened for us.',
+      )
+    return this.connect(new TextDecoder().decode(address), signal)
+  }
+
+  /** Connects to the seats of a channel that have not shown yet what they hold, where we know how. */
+  reach(channel: Channel): void {
+    for (const [seat, { signer }] of channel.parameters.seats.entries()) {
+      const { peers, store, onProblem } = this.#ports
+      if (seat === channel.seat || peers.isSynced(signer) || this.#reaching.has(signer)) continue
+      const known = store.get(addressKey(signer))
+      const address =
+        known === undefined ? channel.addresses[seat] : new TextDecoder().decode(known)
+      if (address === undefined || address === '' || peers.find(signer) !== undefined) continue
+      this.#reaching.add(signer)
+      this.connect(address, undefined)
+        .catch(onProblem)
+        .finally(() => this.#reaching.delete(signer))
+    }
+  }
+
+  /** The link to the peer at an address, which is remembered. */
+  async connect(address: string, signal: AbortSignal | undefined): Promise<Link> {
+    const { peers, store } = this.#ports
+    const link = await peers.connect(address, signal)
+    const key = addressKey(link.signer ?? zeroAddress)
+    const value = new TextEncoder().encode(address)
+    if (address.includes('/p2p/') && !equals(store.get(key) ?? zeroes(0), value))
+      await store.commit([{ key, value }])
+    return link
+  }
+
+  /** The owner's policy for channels that peers offer: theirs to fund, ours to be paid by, unless told. */
+  async welcome({ parameters, seat }: Message & { type: 'open' }, link: Link): Promise<number> {
+    const { ledger, signer, accept } = this.#ports
+    const time = await ledger.time()
+    const own = Parameters.seatOf(parameters, signer)
+    const refuse = (condition: boolean, why: string): void => {
+      if (condition)
+        throw new ChannelsError('CHANNEL_REFUSED', `The peer refuses this channel: ${why}.`)
+    }
+    refuse(own === undefined || own === seat, 'it has no seat in it')
+    refuse(parameters.seats[seat]?.signer !== link.signer, 'its proposer does not sit in it')
+    refuse(
+      parameters.seats[own ?? 0]?.payout !== ledger.account,
+      'it does not pay out to its account',
+    )
+    refuse(
+      parameters.challengePeriod < ledger.minChallengePeriod,
+      'its challenge period is too short',
+    )
+    refuse(parameters.fundBy > time + fundWithinMax, 'it would wait too long for deposits')
+    refuse(toHex(parameters.codeHash) !== toHex(Parameters.noCode), 'it runs no contracts')
+    if (accept !== undefined)
+      refuse(
+        !(await accept({ parameters, seat: own ?? 0, peer: link.peer })),
+        'its owner does not want it',
+      )
+    else {
+      const deposits = parameters.deposits[own ?? 0] ?? []
+      refuse(
+        deposits.some((amount) => amount > 0n),
+        'it does not deposit',
+      )
+      refuse(
+        parameters.assets.length !== 1 || parameters.assets[0] !== zeroAddress,
+        'it takes the native coin only',
+      )
+    }
+    return own ?? 0
+  }
+
+  #find(id: Hex): Channel {
+    const channel = this.#ports.book.get(id)
+    if (channel === undefined)
+      throw new ChannelsError('CHANNEL_UNKNOWN', `There is no channel ${id} here.`)
+    return channel
+  }
+
+  /** Index of an asset in a channel. */
+  #assetOf(id: Hex, { asset }: AmountOptions): number {
+    const index = asset === undefined ? 0 : this.#find(id).parameters.assets.indexOf(asset)
+    if (index < 0)
+      throw new ChannelsError('ASSET_UNKNOWN', `The channel does not hold the asset ${asset}.`)
+    return index
+  }
+}
+
+/** Rounds of asking what the lanes of others have paid, before a close is given up. */
+const settleTriesMax = 8
+
+const addressKey = (signer: Address): string => `peer/${signer}`
+
+const isPair = ({ parameters }: Channel): boolean => parameters.seats.length === 2
+
+/** Aborts with the caller, and when a peer is gone: nothing it still owes an answer to can come. */
+const whileOpen = (links: readonly Link[], signal: AbortSignal | undefined): AbortSignal =>
+  AbortSignal.any([
+    ...links.map(({ connection }) => connection.closed),
+    ...(signal === undefined ? [] : [signal]),
+  ])
+
+/** What a node refuses its owner or a peer about channels. */
+export class ChannelsError extends SluiceError {
+  constructor(code: string, message: string) {
+    super(code, message)
+    this.name = 'ChannelsError'
+  }
+}

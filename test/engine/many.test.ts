@@ -1,0 +1,93 @@
+/** Channels of more than two: opened, paid over, resized and closed by real nodes; and what an absent seat stalls. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Channel } from '../../src/core/channel.js'
+import * as Price from '../../src/core/price.js'
+import { createWorld, type Person, type World } from '../support/world.js'
+import { bytesOf, take } from './support/wares.js'
+
+const funds = 1_000_000n
+const byteByByte = Price.parse('1/B')
+
+let world: World
+let people: Person[]
+
+const at = (seat: number): Person => {
+  const person = people[seat]
+  if (person === undefined) throw new Error(`nobody sits at ${seat}`)
+  return person
+}
+
+/** Everybody welcomes whatever channel it is offered. */
+async function gather(...names: string[]): Promise<void> {
+  people = []
+  for (const name of names) people.push(await world.person(name, { funds, accept: () => true }))
+}
+
+async function openAll(deposit = 100_000n): Promise<Channel> {
+  const [first, ...others] = people
+  if (first === undefined) throw new Error('there is nobody')
+  const channel = await first.node.open(
+    others.map(({ address }) => address),
+    { deposits: people.map(() => [deposit]) },
+  )
+  for (const { node } of people)
+    await expect.poll(() => node.channel(channel.id)?.phase).toBe('live')
+  return channel
+}
+
+/** A lane from one seat to another, and everything of a resource bought over it. */
+async function sell(id: Channel['id'], from: number, to: number, bytes: number): Promise<void> {
+  const name = `from ${from} to ${to}`
+  at(to).node.serve(name, { price: byteByByte, ...bytesOf(bytes) })
+  await at(from).node.openLane(id, { payee: to, amount: BigInt(bytes) })
+  expect((await take(await at(from).node.consume(at(to).address, name))).length).toBe(bytes)
+}
+
+const balances = (): Promise<bigint[]> => Promise.all(people.map((person) => person.balance()))
+
+beforeEach(async () => {
+  world = await createWorld()
+})
+
+afterEach(() => world.close())
+
+describe('three seats', () => {
+  beforeEach(() => gather('alice', 'bob', 'carol'))
+
+  it('pay one another in any direction, and close to the unit', async () => {
+    const { id } = await openAll()
+    await sell(id, 0, 1, 30_000)
+    await sell(id, 1, 2, 20_000)
+    await sell(id, 2, 0, 5_000)
+    await at(1).node.close(id)
+    expect(await balances()).toEqual([funds - 25_000n, funds + 10_000n, funds + 15_000n])
+  })
+
+  it('fold, top up and withdraw while the channel lives', async () => {
+    const { id } = await openAll(50_000n)
+    await sell(id, 0, 2, 50_000)
+    await at(2).node.fold(id)
+    await at(2).node.withdraw(id, { amount: 100_000n })
+    expect(await at(2).balance()).toBe(funds + 50_000n)
+    await at(0).node.topUp(id, { amount: 7_000n })
+    await sell(id, 0, 1, 7_000)
+    await at(0).node.close(id)
+    expect(await balances()).toEqual([funds - 57_000n, funds + 7_000n, funds + 50_000n])
+  })
+
+  it('stall no lane of two of them when the third is gone, and go on when it is back', async () => {
+    const { id } = await openAll()
+    await at(0).node.openLane(id, { payee: 1, amount: 40_000n })
+    await at(2).crash()
+    at(1).node.serve('file', { price: byteByByte, ...bytesOf(30_000) })
+    expect((await take(await at(0).node.consume(at(1).address, 'file'))).length).toBe(30_000)
+    const folded = at(1).node.fold(id)
+    await at(2).start()
+    await folded
+    expect(at(1).node.channel(id)?.complete?.body.outcome.balances).toEqual([
+      [60_000n],
+      [130_000n],
+      [100_000n],
+    ])
+  })
+})

@@ -10,9 +10,9 @@ import {
   chunkLanes, digitsMax, frameEntrySize, frameEpochAt, frameHeadSize, frameMaskAt, frameStepsMax,
 } from '../src/crypto/kernel-layout'
 import * as Verdict from '../src/crypto/verdict'
-import * as Chain from './chain'
 import { isHost } from './layout'
 import * as Table from './table'
+import * as Walk from './walk'
 
 const HEAD_SIZE: usize = frameHeadSize
 const ENTRY_SIZE: usize = frameEntrySize
@@ -25,23 +25,8 @@ const WINDOW: u32 = 64
 /** Where the frames of a window begin that await their proof; 0 for one that does not. */
 const PENDING: usize = memory.data(<i32>(WINDOW * 4), 16)
 
-/** The walks of a window, each six words. */
-const WALK_SIZE: usize = 24
+/** The walks of a window. */
 const WALKS: usize = memory.data(<i32>(WINDOW * DIGITS_MAX * 24), 16)
-/** Chain.take's arguments. */
-const TWEAK: usize = 0
-const EPOCH: usize = 4
-const PLACE: usize = 8
-const SOURCE: usize = 12
-/** The node that it must reach, in how many steps, and whose verdict byte it decides. */
-const HELD: usize = 16
-const STEPS: usize = 20
-const FRAME: usize = 22
-
-/** What each lane of the hash walks, 0 if nothing; and the steps it has left. */
-const WALKERS: usize = memory.data(16, 16)
-const LEFT: usize = memory.data(16, 16)
-const IDLE: u32 = 0xffff_ffff
 
 /**
  * Applies the frames that lie end to end in `size` bytes at `frames`, as come in on `connection`, and
@@ -151,59 +136,60 @@ function enlist(chunk: usize, slot: usize, at: usize, frame: u32, walks: usize):
     const held = Table.index(chunk, slot, digit)
     const index = indexAt(entry)
     if (index <= held) continue
-    store<u32>(walks, Table.tweak(chunk, slot), TWEAK)
-    store<u32>(walks, Table.epoch(chunk, slot), EPOCH)
-    store<u32>(walks, (digit << 16) | index, PLACE)
-    store<u32>(walks, entry + 2, SOURCE)
-    store<u32>(walks, Table.node(chunk, slot, digit), HELD)
-    store<u16>(walks, index - held, STEPS)
-    store<u16>(walks, frame, FRAME)
-    walks += WALK_SIZE
+    store<u32>(walks, Table.head(chunk, slot), Walk.HEAD)
+    store<u32>(walks, Table.epoch(chunk, slot), Walk.EPOCH)
+    store<u32>(walks, (digit << 16) | index, Walk.PLACE)
+    store<u32>(walks, entry + 2, Walk.SOURCE)
+    store<u32>(walks, Table.node(chunk, slot, digit), Walk.HELD)
+    store<u16>(walks, index - held, Walk.STEPS)
+    store<u16>(walks, frame, Walk.FRAME)
+    walks += Walk.WALK_SIZE
   }
   return walks
 }
 
-/** Walks all chains up to `end`, four at a time; whose node is not reached, its frame is refused. */
+/** Takes all walks up to `end`, four at a time; whose node is not reached, its frame is refused. */
 function verify(end: usize, verdicts: usize): void {
-  let next = WALKS
-  let running: u32 = 0
-  for (let lane: usize = 0; lane < 4; lane++) {
-    if (next < end) running++
-    next = start(lane, next, end)
+  let walk = WALKS
+  if (ASC_FEATURE_SIMD) {
+    for (; walk + Walk.WALK_SIZE < end; walk += 4 * Walk.WALK_SIZE) verify4(walk, end - Walk.WALK_SIZE, verdicts)
   }
-  while (running > 0) {
-    const steps = min(min(left(0), left(1)), min(left(2), left(3)))
-    if (running > 1) {
-      for (let i = steps; i > 0; i--) Chain.step4()
-    } else {
-      for (let lane: usize = 0; lane < 4; lane++)
-        if (left(lane) != IDLE) for (let i = steps; i > 0; i--) Chain.step(lane)
-    }
-    for (let lane: usize = 0; lane < 4; lane++) {
-      if (left(lane) == IDLE) continue
-      store<u32>(LEFT + lane * 4, left(lane) - steps)
-      if (left(lane) > 0) continue
-      const walk = <usize>load<u32>(WALKERS + lane * 4)
-      if (!Chain.equals(lane, load<u32>(walk, HELD))) store<u8>(verdicts + load<u16>(walk, FRAME), Verdict.wrongNode)
-      if (next == end) running--
-      next = start(lane, next, end)
-    }
+  for (; walk < end; walk += Walk.WALK_SIZE) verify1(walk, verdicts)
+}
+
+function verify1(walk: usize, verdicts: usize): void {
+  Walk.take(walk)
+  for (let steps: u32 = load<u16>(walk, Walk.STEPS); steps > 0; steps--) Walk.step()
+  if (!Walk.isAt(load<u32>(walk, Walk.HELD))) refuse(walk, verdicts)
+}
+
+/**
+ * Four walks at once, as many steps as the longest has, so that four cost no more than one of that length
+ * could; each is judged when its own steps are done. Beyond `last` there are none: it stands in for them.
+ */
+function verify4(w0: usize, last: usize, verdicts: usize): void {
+  const w1 = w0 + Walk.WALK_SIZE, w2 = min(w1 + Walk.WALK_SIZE, last), w3 = min(w1 + 2 * Walk.WALK_SIZE, last)
+  const s0: u32 = load<u16>(w0, Walk.STEPS), s1: u32 = load<u16>(w1, Walk.STEPS)
+  const s2: u32 = load<u16>(w2, Walk.STEPS), s3: u32 = load<u16>(w3, Walk.STEPS)
+  const longest = max(max(s0, s1), max(s2, s3))
+  let wrong: u32 = 0
+  Walk.take4(w0, w1, w2, w3)
+  for (let done: u32 = 1; done <= longest; done++) {
+    Walk.step4()
+    const ready = <u32>(s0 == done) | <u32>(s1 == done) << 1 | <u32>(s2 == done) << 2 | <u32>(s3 == done) << 3
+    if (ready != 0)
+      wrong |= ready & Walk.differ4(
+        load<u32>(w0, Walk.HELD), load<u32>(w1, Walk.HELD), load<u32>(w2, Walk.HELD), load<u32>(w3, Walk.HELD))
   }
+  if (wrong & 1) refuse(w0, verdicts)
+  if (wrong & 2) refuse(w1, verdicts)
+  if (wrong & 4) refuse(w2, verdicts)
+  if (wrong & 8) refuse(w3, verdicts)
 }
 
 // @ts-ignore: decorator
-@inline function left(lane: usize): u32 { return load<u32>(LEFT + lane * 4) }
-
-/** Gives the walk at `walk`, if there is one, to a lane of the hash; returns where the next one is. */
-function start(lane: usize, walk: usize, end: usize): usize {
-  if (walk == end) {
-    store<u32>(LEFT + lane * 4, IDLE)
-    return end
-  }
-  Chain.take(lane, load<u32>(walk, TWEAK), load<u32>(walk, EPOCH), load<u32>(walk, PLACE), load<u32>(walk, SOURCE))
-  store<u32>(WALKERS + lane * 4, walk)
-  store<u32>(LEFT + lane * 4, load<u16>(walk, STEPS))
-  return walk + WALK_SIZE
+@inline function refuse(walk: usize, verdicts: usize): void {
+  store<u8>(verdicts + load<u16>(walk, Walk.FRAME), Verdict.wrongNode)
 }
 
 /** Writes what proved true into the table, and frees the lanes for their next frames. */

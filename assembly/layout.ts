@@ -15,19 +15,18 @@ export const CONTENT_SIZE: usize = 64
  */
 export const POSITION_SIZE: usize = 21
 
-/** From one word of a message to its next: word i of four messages lie side by side. */
+/** A node at hand, and a message block with its schedule of 64 words, in the machine's byte order. */
+export const NODE: usize = memory.data(32, 16)
+export const BLOCK_SIZE: usize = 64 * 4
+export const BLOCK: usize = memory.data(64 * 4, 16)
+
+/** Of four messages, word i of all side by side: from one word to the next. */
 export const WORD: usize = 16
 
-/** Four nodes at hand, in words of the machine's byte order. */
-export const NODE_WORDS: usize = 8 * WORD
-export const NODE: usize = memory.data(<i32>NODE_WORDS, 16)
-
-/** Four message blocks, likewise, each with its schedule of 64 words. */
-export const BLOCK_WORDS: usize = 64 * WORD
-export const BLOCK: usize = memory.data(<i32>BLOCK_WORDS, 16)
-
-/** Where those nodes are: digit << 16 | index. */
-export const PLACE: usize = memory.data(<i32>WORD, 16)
+/** Four nodes, and four blocks with their schedules. */
+export const NODES: usize = memory.data(8 * 16, 16)
+export const BLOCKS_SIZE: usize = 64 * WORD
+export const BLOCKS: usize = memory.data(64 * 16, 16)
 
 /** First byte of memory that the host may use. */
 export function heapBase(): usize {

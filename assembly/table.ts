@@ -4,6 +4,7 @@
  */
 import { chunkLanes, digitsMax, laneIndicesAt, laneNodesAt, laneSize } from '../src/crypto/kernel-layout'
 import { isHost, NODE_SIZE } from './layout'
+import * as Walk from './walk'
 
 const LANES: usize = chunkLanes
 const DIGITS_MAX: usize = digitsMax
@@ -11,10 +12,10 @@ const DIGITS_MAX: usize = digitsMax
 // The arrays of a chunk, the widest elements first, so that all are aligned.
 /** Deepest node per digit. */
 const NODES: usize = 0
-/** First 16 bytes of the tweak of the lane's chain nodes. */
-const TWEAKS: usize = NODES + LANES * DIGITS_MAX * NODE_SIZE
+/** What all blocks of the lane's chains have in common; see walk.ts. */
+const HEADS: usize = NODES + LANES * DIGITS_MAX * NODE_SIZE
 /** Largest sum of index * radix^digit that the lane can pay, u64. */
-const LIMITS: usize = TWEAKS + LANES * 16
+const LIMITS: usize = HEADS + LANES * Walk.HEAD_SIZE
 /** Steps accepted over the lane's life, u64. */
 const STEPS: usize = LIMITS + LANES * 8
 /** Deepest index per digit, u16. */
@@ -54,7 +55,7 @@ export function chunkSize(): usize {
 // @ts-ignore: decorator
 @inline export function limit(chunk: usize, slot: usize): u64 { return load<u64>(chunk + slot * 8, LIMITS) }
 // @ts-ignore: decorator
-@inline export function tweak(chunk: usize, slot: usize): usize { return chunk + TWEAKS + slot * 16 }
+@inline export function head(chunk: usize, slot: usize): usize { return chunk + HEADS + slot * Walk.HEAD_SIZE }
 // @ts-ignore: decorator
 @inline export function index(chunk: usize, slot: usize, digit: u32): u32 { return load<u16>(chunk + (slot * DIGITS_MAX + digit) * 2, INDICES) }
 // @ts-ignore: decorator
@@ -83,7 +84,7 @@ export function openLane(table: usize, handle: u32, connection: u32, tweak: usiz
   const chunk = chunkOf(table, handle)
   const slot = slotOf(handle)
   store<u32>(chunk + slot * 4, connection, CONNECTIONS)
-  memory.copy(chunk + TWEAKS + slot * 16, tweak, 16)
+  memory.copy(head(chunk, slot), tweak, 16)
 }
 
 /** A voucher came: from now on its epoch alone counts, from the anchors, 32 bytes a digit. */
@@ -95,6 +96,7 @@ export function renewLane(
 
   const chunk = chunkOf(table, handle)
   const slot = slotOf(handle)
+  Walk.begin(head(chunk, slot), epoch)
   store<u32>(chunk + slot * 4, epoch, EPOCHS)
   store<u8>(chunk + slot, digits, DIGITS)
   store<u16>(chunk + slot * 2, length, LENGTHS)
@@ -113,7 +115,7 @@ export function closeLane(table: usize, handle: u32): void {
 
   store<u32>(chunk + slot * 4, 0, CONNECTIONS)
   store<u64>(chunk + slot * 8, 0, STEPS)
-  memory.fill(chunk + TWEAKS + slot * 16, 0, 16)
+  memory.fill(head(chunk, slot), 0, Walk.HEAD_SIZE)
   renewLane(table, handle, 0, 0, 0, 0, 0, __heap_base)
 }
 

@@ -5,12 +5,12 @@
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import type { Bench } from './bench.js'
-import { chain } from './chain.js'
+import { kernel } from './kernel/kernel.js'
 import { memory } from './memory.js'
 import { machine, table } from './report.js'
 import { transfer } from './transfer.js'
 
-const benches: readonly Bench[] = [transfer, memory, chain]
+const benches: readonly Bench[] = [transfer, memory, kernel]
 
 const usage = `Usage: npm run bench -- NAME [options]
 

@@ -94,18 +94,25 @@ export function setAll(tree: Tree, changes: readonly Entry[], hash: Hasher = has
   return build((builder) => write(builder, tree, sorted, 0), hash)
 }
 
-/** The subtree `tree` at `depth` after `changes`: each of a key that leads there, sorted, distinct. */
-function write(builder: Builder, tree: Tree, changes: readonly Entry[], depth: number): Tree {
-  const [change] = changes
-  if (change === undefined) return tree
-  if (changes.length === 1 && (tree === undefined || isLeafAt(tree, change.key)))
+/** The subtree `tree` at `depth` after the `changes` from `from` to `to`: each of a key that leads there, sorted, distinct. */
+function write(
+  builder: Builder,
+  tree: Tree,
+  changes: readonly Entry[],
+  depth: number,
+  from = 0,
+  to = changes.length,
+): Tree {
+  const change = changes[from]
+  if (change === undefined || from === to) return tree
+  if (to - from === 1 && (tree === undefined || isLeafAt(tree, change.key)))
     return builder.leaf(change)
   const [left, right] = children(tree, depth)
-  const middle = split(changes, depth)
+  const middle = split(changes, depth, from, to)
   return builder.branch(
     depth,
-    write(builder, left, changes.slice(0, middle), depth + 1),
-    write(builder, right, changes.slice(middle), depth + 1),
+    write(builder, left, changes, depth + 1, from, middle),
+    write(builder, right, changes, depth + 1, middle, to),
   )
 }
 
@@ -129,10 +136,21 @@ export function sortByKey<Keyed extends Pick<Entry, 'key'>>(items: readonly Keye
   })
 }
 
-/** Among sorted items whose keys agree above `depth`: where those that go right begin. */
-export function split(items: readonly Pick<Entry, 'key'>[], depth: number): number {
-  const middle = items.findIndex(({ key }) => bit(key, depth) === 1)
-  return middle === -1 ? items.length : middle
+/** Among sorted items, of which those from `from` to `to` agree above `depth`: where those that go right begin. */
+export function split(
+  items: readonly Pick<Entry, 'key'>[],
+  depth: number,
+  from = 0,
+  to = items.length,
+): number {
+  let [low, high] = [from, to]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    const item = items[middle]
+    if (item !== undefined && bit(item.key, depth) === 0) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 /**

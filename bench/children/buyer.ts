@@ -1,8 +1,9 @@
 /** A bench's buyer: takes the seller's file, paid or unpaid, and writes, hashes and syncs it alike. */
-import { createHash, randomBytes } from 'node:crypto'
-import { type FileHandle, open, rename, rm } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { rename, rm } from 'node:fs/promises'
 import type { Network } from '../../src/engine/ports.js'
 import { buyFile, createNode, type Node } from '../../src/index.js'
+import { PartFile } from '../../src/market/part-file.js'
 import { createNetwork } from '../../src/net/libp2p.js'
 import { connectLedger, openIdentity } from '../../src/sluice.js'
 import { answer, residentMemory } from './child.js'
@@ -33,19 +34,13 @@ answer({
     timed(out, async () => {
       const connection = await network.connect(address)
       const stream = await connection.open('/bench/unpaid/1')
-      const file = await open(`${out}.part`, 'w')
-      const sync = syncing(file)
-      const hash = createHash('sha256')
-      for await (const data of stream) {
-        await file.write(data)
-        hash.update(data)
-        sync.request()
-      }
-      await sync.done()
+      const file = await PartFile.open(`${out}.part`, 0n, () => undefined)
+      for await (const data of stream) await file.write(data)
+      const sha256 = await file.finish()
       await file.close()
       await stream.close()
       await rename(`${out}.part`, out)
-      return hash.digest()
+      return sha256
     }),
   ...residentMemory(),
 })
@@ -56,24 +51,4 @@ async function timed(out: string, take: () => Promise<Uint8Array>): Promise<Take
   const seconds = (performance.now() - begin) / 1_000
   for (const path of [out, `${out}.sluice.json`]) await rm(path, { force: true })
   return { seconds, sha256 }
-}
-
-/** As buyFile does: one sync at a time, what is written meanwhile shares the next. */
-function syncing(file: FileHandle) {
-  let wanted = false
-  let running: Promise<void> | undefined
-  const run = async (): Promise<void> => {
-    while (wanted) {
-      wanted = false
-      await file.datasync()
-    }
-    running = undefined
-  }
-  return {
-    request(): void {
-      wanted = true
-      running ??= run()
-    },
-    done: async () => await running,
-  }
 }

@@ -56,7 +56,8 @@ function writePrefix(target: Uint8Array, start: number, size: number): number {
 export type Deframer = {
   /**
    * Takes the next bytes of the stream and hands every frame that is whole by now to the sink, in
-   * order. A frame that lies inside `chunk` is a view of it, any other is assembled by one copy.
+   * order. A frame that lies inside `chunk` is a view of it, any other is assembled by one copy, unless
+   * it is taken in parts: those are views, too.
    * @throws FrameError `FRAME_TOO_LARGE`, `BAD_FRAME`: after the sink got all frames before the bad
    *   one; the stream is no good any more, and every later call throws the same
    */
@@ -65,11 +66,21 @@ export type Deframer = {
   end(): void
 }
 
+/** Takes a frame, or a part of one of which `left` bytes are still to come. */
+export type Sink = (bytes: Uint8Array, left: number) => void
+
+/** Which frames are handed on as they arrive, part by part, instead of whole. */
+export type Parts = {
+  /** Bytes of a body that the first part has at least. */
+  readonly headSize: number
+  readonly includes: (head: Uint8Array) => boolean
+}
+
 /**
  * Cuts a stream into frames of at most `limit` bytes. Memory for a frame is taken only once its length is
- * known to be within the limit.
+ * known to be within the limit. `parts` is a wish: a frame that is whole, or whose head is not, comes whole.
  */
-export function deframer(limit: number, sink: (frame: Uint8Array) => void): Deframer {
+export function deframer(limit: number, sink: Sink, parts?: Parts): Deframer {
   let failure: FrameError | undefined
   /** The prefix read so far: its value, and how many of its bytes we have. */
   let size = 0
@@ -77,6 +88,8 @@ export function deframer(limit: number, sink: (frame: Uint8Array) => void): Defr
   /** The frame being assembled, and how much of it is there. */
   let body: Uint8Array | undefined
   let filled = 0
+  /** Bytes still to come of the frame that is taken in parts. */
+  let left = 0
 
   const fail = (code: FrameErrorCode, why: string): never => {
     failure = new FrameError(code, why)
@@ -95,7 +108,12 @@ export function deframer(limit: number, sink: (frame: Uint8Array) => void): Defr
         if (filled < body.length) return
         const frame = body
         body = undefined
-        sink(frame)
+        sink(frame, 0)
+      }
+      if (left > 0) {
+        at = Math.min(left, chunk.length)
+        left -= at
+        sink(view(chunk, 0, at), left)
       }
       while (at < chunk.length) {
         const byte = chunk[at++] as number
@@ -110,22 +128,32 @@ export function deframer(limit: number, sink: (frame: Uint8Array) => void): Defr
         size = prefix = 0
         const end = at + length
         if (end > chunk.length) {
+          const here = view(chunk, at, chunk.length)
+          if (parts && here.length >= parts.headSize && parts.includes(here)) {
+            left = end - chunk.length
+            sink(here, left)
+            return
+          }
           body = new Uint8Array(length)
-          body.set(chunk.subarray(at))
-          filled = chunk.length - at
+          body.set(here)
+          filled = here.length
           return
         }
-        // Not subarray(): of a Buffer it would make a Buffer, whose slice() is not a copy.
-        sink(new Uint8Array(chunk.buffer, chunk.byteOffset + at, length))
+        sink(view(chunk, at, end), 0)
         at = end
       }
     },
     end() {
       if (failure) throw failure
-      if (body || prefix > 0) fail('FRAME_TRUNCATED', 'the stream ended in the middle of it.')
+      if (body || left > 0 || prefix > 0)
+        fail('FRAME_TRUNCATED', 'the stream ended in the middle of it.')
     },
   }
 }
+
+/** Not subarray(): of a Buffer it would make a Buffer, whose slice() is not a copy. */
+const view = (chunk: Uint8Array, start: number, end: number): Uint8Array =>
+  new Uint8Array(chunk.buffer, chunk.byteOffset + start, end - start)
 
 type FrameErrorCode = 'FRAME_TOO_LARGE' | 'BAD_FRAME' | 'FRAME_TRUNCATED'
 

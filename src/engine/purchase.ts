@@ -56,6 +56,7 @@ export async function ask(link: Link, resource: string, signal?: AbortSignal): P
     const { quote, nonce } = answer.message
     Price.check(quote.price)
     if (quote.quantum < 1n) throw new PurchaseError('BAD_QUOTE', 'The provider quotes no quantum.')
+    reader.inParts = quote.price.unit === 'byte'
     return { stream, reader, quote, nonce }
   } catch (error) {
     stream.abort(error instanceof Error ? error : new PurchaseError('ABORTED', String(error)))
@@ -220,7 +221,7 @@ export class Purchase implements AsyncIterable<Uint8Array> {
     try {
       const frame = await this.#asked.reader.next()
       if (frame?.type === 'data') {
-        this.#take(frame.position, frame.data)
+        this.#take(frame)
         return frame.data
       }
       if (frame?.type !== 'message' || frame.message.type !== 'end') throw refusal(frame)
@@ -236,13 +237,13 @@ export class Purchase implements AsyncIterable<Uint8Array> {
     }
   }
 
-  #take(position: bigint, data: Uint8Array): void {
+  #take({ position, end, data }: StreamFrame.StreamFrame & { type: 'data' }): void {
     const { price, quantum, size } = this.quote
     const step = position - this.#position
     // A piece of more than a quantum never leaves a provider: it would be paid for at once, unseen.
     const fits =
       price.unit === 'byte' ? step === BigInt(data.length) : step >= 0n && step <= quantum
-    if (!fits || (size !== undefined && position > size))
+    if (!fits || (size !== undefined && end > size))
       throw new PurchaseError('BAD_OFFSET', 'The provider counts other offsets than it sends.')
     this.#position = position
   }

@@ -4,13 +4,19 @@ import { CodecError } from '../core/codec.js'
 import * as Frame from '../core/frame.js'
 import { limits } from '../core/limits.js'
 import * as StreamMessage from '../core/stream-message.js'
-import { frames } from './frames.js'
+import { batches } from './frames.js'
 import type { ByteStream } from './ports.js'
 import * as Wire from './wire.js'
 
 export type StreamFrame =
   | { readonly type: 'message'; readonly message: StreamMessage.StreamMessage }
-  | { readonly type: 'data'; readonly position: bigint; readonly data: Uint8Array }
+  /** `position` is where these bytes end, `end` where their frame does: more of it may be on its way. */
+  | {
+      readonly type: 'data'
+      readonly position: bigint
+      readonly end: bigint
+      readonly data: Uint8Array
+    }
   | { readonly type: 'acknowledgement'; readonly position: bigint }
 
 const { kinds, dataHeadSize } = StreamMessage
@@ -37,7 +43,7 @@ export function decode(body: Uint8Array): StreamFrame {
     return { type: 'message', message: Wire.decode(StreamMessage.message, body.subarray(1)) }
   const position = toBigInt(body.subarray(1, dataHeadSize))
   if (body[0] === kinds.data && body.length > dataHeadSize)
-    return { type: 'data', position, data: body.subarray(dataHeadSize) }
+    return { type: 'data', position, end: position, data: body.subarray(dataHeadSize) }
   if (body[0] === kinds.acknowledgement && body.length === dataHeadSize)
     return { type: 'acknowledgement', position }
   throw new CodecError('A stream frame is a message, data or an acknowledgement.')
@@ -45,12 +51,24 @@ export function decode(body: Uint8Array): StreamFrame {
 
 /** The frames that come on a paid stream, one at a time, read no faster than they are taken. */
 export class StreamReader {
-  readonly #batches: AsyncGenerator<Uint8Array[]>
-  #batch: Uint8Array[] = []
+  /**
+   * Data is divisible, one byte a step: a frame of it is taken as it arrives, each part like a frame of its own.
+   */
+  inParts = false
+  readonly #batches: AsyncGenerator<StreamFrame[]>
+  #batch: StreamFrame[] = []
   #at = 0
+  /** The frame that is being taken in parts. */
+  #open: (StreamFrame & { type: 'data' }) | undefined
 
   constructor(stream: ByteStream) {
-    this.#batches = frames(stream, limits.streamBytesMax)
+    const parts: Frame.Parts = {
+      headSize: dataHeadSize + 1,
+      includes: (head) => this.inParts && head[0] === kinds.data,
+    }
+    this.#batches = batches(stream, (sink) =>
+      Frame.deframer(limits.streamBytesMax, (bytes, left) => sink(this.#take(bytes, left)), parts),
+    )
   }
 
   /** The next frame, undefined at the end. @throws FrameError, CodecError, and what the stream throws */
@@ -61,7 +79,13 @@ export class StreamReader {
       this.#batch = value
       this.#at = 0
     }
-    const body = this.#batch[this.#at++]
-    return body && decode(body)
+    return this.#batch[this.#at++]
+  }
+
+  #take(bytes: Uint8Array, left: number): StreamFrame {
+    const frame = this.#open === undefined ? decode(bytes) : { ...this.#open, data: bytes }
+    if (frame.type !== 'data') return frame
+    this.#open = left > 0 ? frame : undefined
+    return { ...frame, position: frame.end - BigInt(left) }
   }
 }

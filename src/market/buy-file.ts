@@ -3,16 +3,16 @@
  * only when whole, paid and verified. What was bought of it lies in `OUT.sluice.json` beside it, so that the
  * same call goes on after any crash.
  */
-import { createHash, type Hash, randomBytes } from 'node:crypto'
-import { createReadStream, existsSync } from 'node:fs'
-import { type FileHandle, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { equals, type Hex, toHex } from '../core/bytes.js'
-import { SluiceError } from '../core/errors.js'
 import type { Quote } from '../core/quote.js'
 import type { Receipt } from '../core/receipt.js'
 import { checkBudget, type Node } from '../engine/node.js'
 import type { Purchase } from '../engine/purchase.js'
+import { diskError, PartFile } from './part-file.js'
 import { checkPrice, FileError, hashFile } from './sell-file.js'
 
 export type BuyFileOptions = {
@@ -171,92 +171,19 @@ async function download(
   path: string,
   { onProgress }: BuyFileOptions,
 ): Promise<Uint8Array> {
-  const file = await openPart(path)
+  let file: PartFile | undefined
   try {
-    const hash = createHash('sha256')
-    await trim(file, path, purchase.position, hash)
-    const sync = syncing(file, (offset) => {
+    file = await PartFile.open(path, purchase.position, (offset) => {
       purchase.acknowledge(offset)
       onProgress?.(offset)
     })
-    for await (const data of purchase) {
-      const at = Number(purchase.position) - data.length
-      await writeAll(file, data, at)
-      hash.update(data)
-      sync.request(purchase.position)
-    }
-    sync.request(purchase.position)
-    await sync.done()
-    return new Uint8Array(hash.digest())
+    for await (const data of purchase) await file.write(data)
+    return await file.finish()
   } catch (cause) {
     purchase.abort()
-    throw diskError(cause, path)
+    throw cause
   } finally {
-    await file.close()
-  }
-}
-
-/** A disk that is nearly full takes less than it is given, and says so in the result alone. */
-async function writeAll(file: FileHandle, data: Uint8Array, position: number): Promise<void> {
-  for (let at = 0; at < data.length; ) {
-    const { bytesWritten } = await file.write(data, at, data.length - at, position + at)
-    at += bytesWritten
-  }
-}
-
-async function openPart(path: string): Promise<FileHandle> {
-  try {
-    return await open(path, existsSync(path) ? 'r+' : 'w+', 0o644)
-  } catch (cause) {
-    throw new FileError('FILE_UNWRITABLE', `${path} cannot be written; choose another --out.`, {
-      cause,
-    })
-  }
-}
-
-/** Cuts off what was written and never called durable: it comes again, free; and hashes what stays. */
-async function trim(file: FileHandle, path: string, offset: bigint, hash: Hash): Promise<void> {
-  const { size } = await file.stat({ bigint: true })
-  if (size < offset)
-    throw new FileError(
-      'FILE_DAMAGED',
-      `${path} lost bytes that were paid for (it has ${size} of ${offset}). Delete it and its ` +
-        '.sluice.json to buy the file anew.',
-    )
-  await file.truncate(Number(offset))
-  if (offset > 0n)
-    for await (const chunk of createReadStream(path, { end: Number(offset) - 1 }))
-      hash.update(chunk)
-}
-
-/** One sync at a time; what is written meanwhile shares the next. */
-function syncing(file: FileHandle, onDurable: (offset: bigint) => void) {
-  let wanted = -1n
-  let running: Promise<void> | undefined
-  let failure: unknown
-  const run = async (): Promise<void> => {
-    for (let durable = -1n; durable < wanted; ) {
-      durable = wanted
-      await file.datasync()
-      onDurable(durable)
-    }
-  }
-  return {
-    request(offset: bigint): void {
-      if (failure !== undefined) throw failure
-      wanted = offset
-      running ??= run()
-        .catch((error) => {
-          failure = error
-        })
-        .finally(() => {
-          running = undefined
-        })
-    },
-    async done(): Promise<void> {
-      await running
-      if (failure !== undefined) throw failure
-    },
+    await file?.close()
   }
 }
 
@@ -297,18 +224,4 @@ async function replace(from: string, to: string): Promise<void> {
   await rename(from, to)
   const folder = await open(dirname(to), 'r')
   await folder.sync().finally(() => folder.close())
-}
-
-function diskError(cause: unknown, path: string): unknown {
-  if (cause instanceof SluiceError) return cause
-  const code = (cause as NodeJS.ErrnoException).code
-  if (code === 'ENOSPC' || code === 'EDQUOT')
-    return new FileError(
-      'DISK_FULL',
-      `The disk of ${path} is full; make room and run this again.`,
-      { cause },
-    )
-  if (code === undefined) return cause
-  const why = code === 'ENOENT' ? `there is no directory ${dirname(path)}` : code
-  return new FileError('FILE_UNWRITABLE', `${path} cannot be written: ${why}.`, { cause })
 }

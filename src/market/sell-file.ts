@@ -6,6 +6,7 @@ import { basename } from 'node:path'
 import { SluiceError } from '../core/errors.js'
 import type { Price } from '../core/price.js'
 import type { Receipt } from '../core/receipt.js'
+import { payloadMax } from '../core/stream-message.js'
 import type { Node } from '../engine/node.js'
 
 export type SellFileOptions = {
@@ -23,8 +24,8 @@ export type FileOffer = {
   readonly receipts: AsyncGenerator<Receipt, void, undefined>
 }
 
-/** One read; large enough that reading is never the bottleneck. */
-const readSize = 262_144
+/** One read fills four data frames, so that waiting for the disk is rare. */
+const readSize = 4 * payloadMax
 
 /** A file that was read through once, ready to be offered. */
 export type PreparedFile = {

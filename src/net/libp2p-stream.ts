@@ -45,17 +45,38 @@ export function fromStream(stream: Stream, done: () => void): Libp2pStream {
     for (const resolve of all) resolve()
   }
 
-  /** Never inside `resume`: libp2p would go on granting window to a paused stream. */
-  function pauseIfFull() {
-    if (unread.weight() >= unreadMax && stream.readStatus === 'readable') stream.pause()
+  /** A grant of window is due at the end of this turn of the event loop. */
+  let due = false
+  /** There is too much to read: no grant before half of it is taken. */
+  let full = false
+  let resuming = false
+  const isReadable = () => stream.readStatus === 'readable'
+
+  /**
+   * Yamux grants window for every frame that arrives, each grant a packet of its own, unless the stream is
+   * paused. So it is, to the end of the turn: then one grant is for all that came in it. Not inside
+   * `resume`: libp2p would go on granting window to a paused stream.
+   */
+  function pause() {
+    if (resuming || !isReadable()) return
+    stream.pause()
+    if (due) return
+    due = true
+    setImmediate(() => {
+      due = false
+      full = unread.weight() >= unreadMax
+      if (!full) resume()
+    })
   }
 
   function refill() {
-    if (stream.readStatus === 'paused' && unread.weight() < unreadMax / 2) resume()
+    if (!full || unread.weight() >= unreadMax / 2) return
+    full = false
+    resume()
   }
 
-  let resuming = false
   function resume() {
+    if (stream.readStatus !== 'paused') return
     resuming = true
     try {
       stream.resume()
@@ -63,7 +84,8 @@ export function fromStream(stream: Stream, done: () => void): Libp2pStream {
       // It hands over what it holds, then cannot tell a peer that is gone.
     }
     resuming = false
-    pauseIfFull()
+    full = unread.weight() >= unreadMax && isReadable()
+    if (full) stream.pause()
   }
 
   /** Not on libp2p's `end`: it may come before bytes that arrived while the protocol was agreed on. */
@@ -73,7 +95,7 @@ export function fromStream(stream: Stream, done: () => void): Libp2pStream {
 
   /** The stream is over, whoever ended it. What has arrived before may still be read. */
   function onClose(cause?: Error) {
-    if (stream.readStatus === 'paused') resume()
+    resume()
     inOrder = ended && stream.status === 'closed'
     if (inOrder) failure ??= new NetworkError('STREAM_CLOSED', 'The stream is closed.')
     failure ??= stream.status === 'reset' ? wasReset(cause) : connectionLost(cause)
@@ -99,7 +121,7 @@ export function fromStream(stream: Stream, done: () => void): Libp2pStream {
     for (const part of data instanceof Uint8Array ? [data] : data)
       unread.push(new Uint8Array(part.buffer, part.byteOffset, part.length))
     endIfRead()
-    if (!resuming) pauseIfFull()
+    pause()
   })
   stream.addEventListener('remoteCloseWrite', () => {
     ended = true

@@ -48,3 +48,28 @@ it('junk gives the same frames and the same FrameError however it is split', () 
     }),
   )
 })
+
+it('frames taken in parts are the same frames, whatever the parts', () => {
+  const bodies = fc.array(fc.uint8Array({ maxLength: 400 }), { maxLength: 20 })
+  fc.assert(
+    fc.property(bodies, cuts, fc.integer({ min: 1, max: 10 }), (frames, at, headSize) => {
+      const stream = Buffer.concat(frames.map((frame) => Frame.encode(frame)))
+      const parts = { headSize, includes: (head: Uint8Array) => (head[0] ?? 0) % 2 === 0 }
+      const whole: Uint8Array[] = []
+      let sofar: Uint8Array[] = []
+      let due = 0
+      const sink: Frame.Sink = (part, left) => {
+        if (sofar.length > 0) expect(part.length + left).toBe(due)
+        sofar.push(part)
+        due = left
+        if (left > 0) return
+        whole.push(new Uint8Array(Buffer.concat(sofar)))
+        sofar = []
+      }
+      const deframer = Frame.deframer(400, sink, parts)
+      for (const chunk of split(stream, at)) deframer.push(chunk)
+      deframer.end()
+      expect(whole).toEqual(frames)
+    }),
+  )
+})

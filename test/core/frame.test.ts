@@ -139,3 +139,36 @@ describe('frames', () => {
     expect(closed).toBe(true)
   })
 })
+
+describe('a deframer that takes some frames in parts', () => {
+  const parts = { headSize: 2, includes: (head: Uint8Array) => head[0] === 1 }
+
+  /** What the sink is told: bytes, and how many are still to come. */
+  function taken(...chunks: Uint8Array[]): [number[], number][] {
+    const out: [number[], number][] = []
+    const deframer = Frame.deframer(10, (part, left) => out.push([[...part], left]), parts)
+    for (const chunk of chunks) deframer.push(chunk)
+    deframer.end()
+    return out
+  }
+
+  it('hands them on as they come, and others whole', () => {
+    expect(taken(bytes(4, 1, 2), bytes(3), bytes(4, 3, 2), bytes(6, 7))).toEqual([
+      [[1, 2], 2],
+      [[3], 1],
+      [[4], 0],
+      [[2, 6, 7], 0],
+    ])
+  })
+
+  it('takes one whole whose head came alone, or that lies in one chunk', () => {
+    expect(taken(bytes(3, 1), bytes(2, 3))).toEqual([[[1, 2, 3], 0]])
+    expect(taken(bytes(3, 1, 2, 3))).toEqual([[[1, 2, 3], 0]])
+  })
+
+  it('notices an end between two parts', () => {
+    expect(() => taken(bytes(4, 1, 2))).toThrow(
+      expect.objectContaining({ code: 'FRAME_TRUNCATED' }),
+    )
+  })
+})

@@ -34,7 +34,7 @@ export const limits = Object.freeze({
   streamsPerPeerMax: 256,
   /** Purchases remembered on one lane, finished ones included. */
   purchasesPerLaneMax: 1_024,
-  /** Streams opened for one purchase without any new byte acknowledged. */
+  /** Streams opened for one purchase without a new quantum acknowledged. */
   restartsMax: 256,
   /** Calls that a channel wants of its layer, and bytes that may wait for a peer that does not read. */
   callsMax: 4,

@@ -23,7 +23,7 @@ export type Purchase = {
   readonly granted: bigint
   /** Offset up to which earlier streams may have sent; what they took is not given back by a later one. */
   readonly sent: bigint
-  /** Streams opened since `acknowledged` last rose. */
+  /** Streams opened since `acknowledged` last passed a multiple of the quantum. */
   readonly restarts: number
   /** Drained, paid and receipted: nothing more is sent. */
   readonly finished: boolean
@@ -99,7 +99,7 @@ export function open(
       'OFFSET_PAID',
       `bytes below ${known.acknowledged} were acknowledged before; begin a new purchase to get them again`,
     )
-  const restarts = offset > known.acknowledged ? 0 : known.restarts + 1
+  const restarts = advances(known, offset) ? 0 : known.restarts + 1
   if (restarts > limits.restartsMax)
     throw new MeterError(
       'RESTART_LIMIT',
@@ -136,8 +136,16 @@ export function acknowledge(meter: Meter, id: Hex, offset: bigint): Meter {
   if (purchase === undefined || offset > purchase.granted)
     throw new MeterError('OFFSET_BEYOND_CREDIT', `offset ${offset} was never sent`)
   if (offset <= purchase.acknowledged) return meter
-  return replace(meter, id, { acknowledged: offset, restarts: 0 })
+  const progress = advances(purchase, offset) ? { restarts: 0 } : {}
+  return replace(meter, id, { acknowledged: offset, ...progress })
 }
+
+/**
+ * Whether `offset` is progress that earns new restarts. Each lets a whole window be sent again for nothing, so
+ * a byte more does not; a quantum more does.
+ */
+const advances = ({ acknowledged, quantum }: Purchase, offset: bigint): boolean =>
+  offset / quantum > acknowledged / quantum
 
 /** What bounds a grant besides the lane's own window. */
 export type Bounds = {
@@ -150,6 +158,9 @@ export type Bounds = {
   readonly peerExposure: bigint
   /** Exposure the owner still allows this lane over all peers; undefined: no limit of the owner's. */
   readonly ownerAllows: bigint | undefined
+  /** The part of `peerExposure` that nothing will ever pay, and what the owner allows over all peers. */
+  readonly writtenOff?: bigint
+  readonly ownerMax?: bigint | undefined
 }
 
 /**
@@ -180,6 +191,25 @@ export function isBeyond(meter: Meter, id: Hex, offset: bigint, capacity: bigint
   if (purchase === undefined) return true
   const others = owed(meter) - cost(purchase, purchase.acknowledged)
   return others + cost(purchase, offset) > capacity
+}
+
+/**
+ * Whether `id` will never be granted the step from `from` to `offset`, even once all others have paid: the peer
+ * left too much unpaid for good, or the owner allows less than it costs.
+ */
+export function isRefused(
+  meter: Meter,
+  id: Hex,
+  { from, offset }: { readonly from: bigint; readonly offset: bigint },
+  bounds: Bounds,
+): boolean {
+  const purchase = find(meter, id)
+  if (purchase === undefined) return true
+  const dearest = Amount.larger(cost(purchase, purchase.quantum), bounds.quantumPrice ?? 0n)
+  const { writtenOff = 0n, ownerMax } = bounds
+  const peerMax = Amount.larger(0n, window.peer * dearest - writtenOff)
+  const step = cost(purchase, offset) - cost(purchase, from)
+  return step > (ownerMax === undefined ? peerMax : Amount.min(peerMax, ownerMax))
 }
 
 /** The meter with `amount` more owed, for purchases that a lost disk took with it. */

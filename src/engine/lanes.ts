@@ -153,7 +153,8 @@ export class Lanes {
 
   #bounds(end: Payee, signer: Address): Omit<Bounds, 'accepted'> {
     const { exposureMax } = this.#ports
-    let [peerExposure, allExposure] = [this.#writtenOff(signer), 0n]
+    const writtenOff = this.#writtenOff(signer)
+    let [peerExposure, allExposure] = [writtenOff, 0n]
     for (const other of this.#payees.values()) {
       if (other.end === end) continue
       allExposure += other.end.exposure
@@ -163,7 +164,7 @@ export class Lanes {
       exposureMax === undefined ? undefined : Amount.larger(0n, exposureMax - allExposure)
     const channel = this.#ports.channel(end.channelId)
     const capacity = channel === undefined ? 0n : Counted.payable(channel, end.id)
-    return { capacity, peerExposure, ownerAllows }
+    return { capacity, peerExposure, ownerAllows, writtenOff, ownerMax: exposureMax }
   }
 
   /** What this peer left unpaid on lanes that are gone. */

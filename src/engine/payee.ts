@@ -37,6 +37,10 @@ export type Stream = {
   readonly purchase: Hex
   /** Nothing beyond is ever sent: where the resource ends, the consumer's budget, or the stream itself. */
   limit: bigint
+  /** Where it has sent to. What it is granted beyond may be taken back, so it raises this as it sends. */
+  sent: bigint
+  /** The offset that it waits to be granted; undefined while it waits for none. */
+  needed: bigint | undefined
   /** Told when a newer stream of the same purchase takes over. */
   readonly stop: () => void
 }
@@ -172,22 +176,47 @@ export class Payee {
     this.#changed.notify()
   }
 
+  /** How far a purchase may be sent at this very moment: what lies on disk and was not taken back since. */
+  grantOf(purchase: Hex): bigint {
+    const [durable, current] = [this.#durable.meter, this.#meter].map(
+      (meter) => Meter.find(meter, purchase)?.granted ?? 0n,
+    ) as [bigint, bigint]
+    return Amount.min(durable, current)
+  }
+
   /**
-   * Waits until `offset` may be sent, or `interrupted`, or the lane can never pay for it; returns the durable
-   * grant.
+   * Waits until `offset` may be sent, or `interrupted`, or the lane can never pay for it. Look at `grantOf`
+   * afterwards, in the same breath as it is sent. @throws PayeeError `CREDIT_REFUSED`
    */
-  async granted(purchase: Hex, offset: bigint, interrupted: () => boolean): Promise<bigint> {
-    const grant = (): bigint => Meter.find(this.#durable.meter, purchase)?.granted ?? 0n
-    if (grant() < offset) this.poke()
-    await this.#changed.until(
-      () =>
-        grant() >= offset ||
-        interrupted() ||
-        this.#failure !== undefined ||
-        this.isBeyond(purchase, offset),
-    )
+  async granted(stream: Stream, offset: bigint, interrupted: () => boolean): Promise<void> {
+    const { purchase } = stream
+    const granted = (): boolean => this.grantOf(purchase) >= offset
+    if (granted()) return
+    stream.needed = offset
+    try {
+      this.poke()
+      await this.#changed.until(
+        () =>
+          granted() ||
+          interrupted() ||
+          this.#failure !== undefined ||
+          this.isBeyond(purchase, offset) ||
+          this.#isRefused(stream, offset),
+      )
+    } finally {
+      stream.needed = undefined
+    }
     if (this.#failure !== undefined) throw this.#failure
-    return grant()
+    if (granted() || interrupted() || this.isBeyond(purchase, offset)) return
+    throw new PayeeError(
+      'CREDIT_REFUSED',
+      'The provider gives no credit for this: the peer left too much unpaid on lanes that are closed, ' +
+        'or the owner allows less than the next piece costs.',
+    )
+  }
+
+  #isRefused({ purchase, sent: from }: Stream, offset: bigint): boolean {
+    return Meter.isRefused(this.#meter, purchase, { from, offset }, this.#bounds())
   }
 
   /** Whether the lane can never pay for `purchase` up to `offset`. */
@@ -228,19 +257,19 @@ export class Payee {
     this.#changed.notify()
   }
 
-  /** The stream sends nothing beyond `sent` any more: the rest of its grant is free for others. */
-  stopped(stream: Stream, sent: bigint): void {
-    stream.limit = sent
-    const meter = Meter.release(this.#meter, stream.purchase, sent)
+  /** The stream sends nothing more: the rest of its grant is free for others. */
+  stopped(stream: Stream): void {
+    stream.limit = stream.sent
+    const meter = Meter.release(this.#meter, stream.purchase, stream.sent)
     if (meter === this.#meter) return
     this.#meter = meter
     this.#touch()
   }
 
-  /** The stream sent up to `sent` and is over; `finished` when drained and paid. */
-  async end(stream: Stream, sent: bigint, finished: boolean): Promise<void> {
+  /** The stream is over; `finished` when drained and paid. */
+  async end(stream: Stream, finished: boolean): Promise<void> {
     if (!this.#remove(stream)) return
-    this.#meter = Meter.release(this.#meter, stream.purchase, sent)
+    this.#meter = Meter.release(this.#meter, stream.purchase, stream.sent)
     if (finished) this.#meter = Meter.finish(this.#meter, stream.purchase)
     await this.#save()
   }
@@ -304,15 +333,33 @@ export class Payee {
 
   /** The meter with every stream granted what it may have; the first in line changes every time. */
   #grant(): Meter.Meter {
-    const lane = this.#lane()
-    if (lane === undefined) return this.#meter
-    const bounds = {
-      accepted: Claim.amount(this.#claim),
-      quantumPrice: this.#largestQuantum(),
-      ...this.#ports.bounds(this),
-    }
-    let meter = this.#meter
-    const wanting = this.#streams.filter(
+    if (this.#lane() === undefined) return this.#meter
+    const meter = this.#share(this.#meter, this.#streams)
+    const starved = this.#streams.find((stream) => lacks(meter, stream))
+    const fed = starved === undefined ? meter : this.#feed(starved, meter)
+    const first = this.#streams.shift()
+    if (first !== undefined) this.#streams.push(first)
+    return fed
+  }
+
+  /**
+   * A stream that is granted more than its source yields must not keep the others waiting: what was not sent of
+   * all grants is shared anew, the starved stream first. Where that does not help it, all stays as in `meter`.
+   */
+  #feed(starved: Stream, meter: Meter.Meter): Meter.Meter {
+    const others = this.#streams.filter((stream) => stream !== starved)
+    const free = others.reduce(
+      (freed, { purchase, sent }) => Meter.release(freed, purchase, sent),
+      this.#meter,
+    )
+    const fed = this.#share(free, [starved, ...others])
+    return lacks(fed, starved) ? meter : fed
+  }
+
+  #share(start: Meter.Meter, streams: readonly Stream[]): Meter.Meter {
+    let meter = start
+    const bounds = this.#bounds()
+    const wanting = streams.filter(
       ({ purchase, limit }) => (Meter.find(meter, purchase)?.granted ?? limit) < limit,
     )
     let sharers = wanting.length
@@ -321,9 +368,15 @@ export class Payee {
       meter = Meter.grant(meter, purchase, Amount.min(offset, limit))
       sharers -= 1
     }
-    const first = this.#streams.shift()
-    if (first !== undefined) this.#streams.push(first)
     return meter
+  }
+
+  #bounds(): Meter.Bounds {
+    return {
+      accepted: Claim.amount(this.#claim),
+      quantumPrice: this.#largestQuantum(),
+      ...this.#ports.bounds(this),
+    }
   }
 
   /** The credit of a lane is one: it is measured by the dearest of the streams that share it. */
@@ -335,12 +388,16 @@ export class Payee {
   }
 }
 
+/** Whether a stream waits for more than it is granted. */
+const lacks = (meter: Meter.Meter, { purchase, needed }: Stream): boolean =>
+  needed !== undefined && (Meter.find(meter, purchase)?.granted ?? needed) < needed
+
 const stepsOf = (claim: Claim.Claim | undefined): number =>
   claim?.indices.reduce((sum, index) => sum + index, 0) ?? 0
 
-/** A lane that was closed under its streams. */
+/** A lane that was closed under its streams, or that gets no credit. */
 export class PayeeError extends SluiceError {
-  constructor(code: 'LANE_CLOSED', message: string) {
+  constructor(code: 'LANE_CLOSED' | 'CREDIT_REFUSED', message: string) {
     super(code, message)
     this.name = 'PayeeError'
   }

@@ -81,7 +81,8 @@ class Sale {
   readonly #stop = new AbortController()
   #reason: Receipt.Reason = 'complete'
   #failure: unknown
-  #sent = 0n
+  /** The offset after the last piece that was sent whole. */
+  #position = 0n
   /** No byte beyond is sent: here the resource ends, or the consumer's budget. */
   #limit = 0n
   #receipt: Uint8Array | undefined
@@ -107,21 +108,29 @@ class Sale {
     const terms = { quote: toHex(Quote.hash(offer.quote)), price, quantum }
     this.#limit = Amount.min(offer.quote.size ?? offsetMax, open.limit ?? offsetMax)
     const limit = this.#limit
-    const stream = { purchase: open.purchase, limit, stop: () => this.#supersede(payee) }
+    const stream: Stream = {
+      purchase: open.purchase,
+      limit,
+      sent: open.offset,
+      needed: undefined,
+      stop: () => this.#supersede(payee),
+    }
     const wake = (): void => payee.wake()
     const { closed } = this.#link.connection
     closed.addEventListener('abort', wake)
     try {
       await payee.start(stream, terms, open.offset)
-      this.#sent = open.offset
+      this.#position = open.offset
       void this.#listen(payee, open.purchase)
-      await this.#deliver(offer, payee, open.purchase)
-      payee.stopped(stream, this.#sent)
+      await this.#deliver(offer, payee, stream)
+      stream.sent = this.#position
+      payee.stopped(stream)
       await this.#settle(offer, payee, stream, lane, open)
     } finally {
       closed.removeEventListener('abort', wake)
       this.#end('provider-stopped', payee)
-      await payee.end(stream, this.#sent, false)
+      stream.sent = this.#position
+      await payee.end(stream, false)
     }
   }
 
@@ -168,7 +177,7 @@ class Sale {
         if (frame === undefined)
           throw new SaleError('CONSUMER_GONE', 'The consumer left the stream.')
         if (frame.type === 'acknowledgement') {
-          if (frame.position > this.#sent)
+          if (frame.position > this.#position)
             throw new SaleError('UNEXPECTED', `Offset ${frame.position} was never sent.`)
           payee.acknowledge(purchase, frame.position)
         } else if (frame.type === 'message' && frame.message.type === 'drain')
@@ -186,23 +195,23 @@ class Sale {
   }
 
   /** Sends what the source yields, as far as it is granted, until the end or until told to stop. */
-  async #deliver(offer: Offer, payee: Payee, purchase: Hex): Promise<void> {
+  async #deliver(offer: Offer, payee: Payee, stream: Stream): Promise<void> {
     const { signal } = this.#stop
     const withdraw = (): void => this.#end('provider-stopped', payee)
     offer.withdrawn.addEventListener('abort', withdraw, { once: true })
     if (offer.withdrawn.aborted) withdraw()
     let source: AsyncIterator<Uint8Array | Piece> | undefined
     try {
-      if (!this.#isWhole(offer, payee, purchase))
-        source = offer.open(this.#sent, signal)[Symbol.asyncIterator]()
+      if (!this.#isWhole(offer, payee, stream.purchase))
+        source = offer.open(this.#position, signal)[Symbol.asyncIterator]()
       while (source !== undefined && !signal.aborted) {
-        if (this.#sent >= this.#limit && this.#sent !== offer.quote.size) {
+        if (this.#position >= this.#limit && this.#position !== offer.quote.size) {
           this.#end('budget-exhausted', payee)
           break
         }
         const next = await nextOf(source, signal)
         if (next === undefined || next.done) break
-        await this.#sendPiece(next.value, offer, payee, purchase)
+        await this.#sendPiece(next.value, offer, payee, stream)
       }
     } catch (error) {
       if (this.#failure === undefined) {
@@ -220,37 +229,54 @@ class Sale {
 
   /** Nothing is left to send: all of it was, or the purchase is finished and asks for its receipt again. */
   #isWhole({ quote }: Offer, payee: Payee, purchase: Hex): boolean {
-    return this.#sent === quote.size || payee.purchase(purchase)?.finished === true
+    return this.#position === quote.size || payee.purchase(purchase)?.finished === true
   }
 
   async #sendPiece(
     piece: Uint8Array | Piece,
     { quote }: Offer,
     payee: Payee,
-    purchase: Hex,
+    stream: Stream,
   ): Promise<void> {
     const data = piece instanceof Uint8Array ? piece : piece.data
-    const target = piece instanceof Uint8Array ? this.#sent + BigInt(data.length) : piece.position
+    const start = this.#position
+    const target = piece instanceof Uint8Array ? start + BigInt(data.length) : piece.position
     const divisible = quote.price.unit === 'byte'
-    checkPiece(quote, this.#sent, data, target)
+    checkPiece(quote, start, data, target)
     for (let at = 0; at < data.length; ) {
-      const needed = divisible ? this.#sent + 1n : target
+      const needed = divisible ? this.#position + 1n : target
       if (needed > this.#limit) return this.#end('budget-exhausted', payee)
-      const granted = await payee.granted(purchase, needed, () => this.#stop.signal.aborted)
+      await this.#granted(payee, stream, needed)
       if (this.#stop.signal.aborted) return
-      if (granted < needed) return this.#end('budget-exhausted', payee)
-      const room = divisible ? Number(Amount.min(granted, this.#limit) - this.#sent) : data.length
+      // From here to the end of the turn nobody can take the grant back.
+      const granted = payee.grantOf(stream.purchase)
+      if (granted < needed) {
+        if (!payee.isBeyond(stream.purchase, needed)) continue
+        return this.#end('budget-exhausted', payee)
+      }
+      const room = divisible
+        ? Number(Amount.min(granted, this.#limit) - this.#position)
+        : data.length
       const part = data.subarray(at, at + Math.min(room, payloadMax))
       at += part.length
-      this.#sent = divisible
-        ? this.#sent + BigInt(part.length)
-        : at === data.length
-          ? target
-          : this.#sent
-      if (!this.#write(StreamFrame.encodeData(this.#sent, part)))
+      if (divisible) this.#position += BigInt(part.length)
+      else if (at === data.length) this.#position = target
+      // A piece is paid whole or not at all, and its grant is in use from its first part on.
+      stream.sent = divisible ? this.#position : target
+      if (!this.#write(StreamFrame.encodeData(this.#position, part)))
         await this.#stream.drained(this.#stop.signal).catch((error) => {
           if (!this.#stop.signal.aborted) throw error
         })
+    }
+  }
+
+  /** Waits for credit; that there will never be any is told to the consumer. */
+  async #granted(payee: Payee, stream: Stream, needed: bigint): Promise<void> {
+    try {
+      await payee.granted(stream, needed, () => this.#stop.signal.aborted)
+    } catch (error) {
+      this.#failure ??= error
+      throw error
     }
   }
 
@@ -262,7 +288,7 @@ class Sale {
     lane: Lane,
     open: StreamMessage & { type: 'open' },
   ): Promise<void> {
-    this.#send({ type: 'end', reason: this.#reason, offset: this.#sent })
+    this.#send({ type: 'end', reason: this.#reason, offset: this.#position })
     const failed = (): boolean => this.#failure !== undefined || !this.#link.isOpen
     await payee.received(() => this.#receipt !== undefined || failed())
     await payee.paid(open.purchase, failed)
@@ -282,7 +308,7 @@ class Sale {
     const digest = Receipt.digest(this.#ports.domain, receipt)
     if (recover(digest, this.#receipt) !== lane.sessionKey)
       throw new SaleError('BAD_SIGNATURE', 'The receipt is not what this stream delivered.')
-    await payee.end(stream, this.#sent, true)
+    await payee.end(stream, true)
     const signature = sign(digest, this.#ports.signing)
     this.#send({ type: 'receipt', signature })
     onReceipt({ ...receipt, signatures: { payer: this.#receipt, payee: signature } })

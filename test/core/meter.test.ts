@@ -130,6 +130,24 @@ describe('a lane', () => {
   })
 })
 
+describe('credit that never comes', () => {
+  const meter = open(Meter.empty)
+  const refused = (offset: bigint, bounds: Partial<Meter.Bounds>): boolean =>
+    Meter.isRefused(meter, a, { from: 0n, offset }, { ...wide, ...bounds, accepted: 0n })
+
+  it('is what a peer waits for that left all it may unpaid for good', () => {
+    const most = Meter.window.peer * 10n
+    expect(refused(100n, { peerExposure: most, writtenOff: most - 10n })).toBe(false)
+    expect(refused(100n, { peerExposure: most, writtenOff: most - 9n })).toBe(true)
+    expect(refused(1n, { peerExposure: 2n * most, writtenOff: 2n * most })).toBe(true)
+  })
+
+  it('is a piece that costs more than the owner ever allows, not one that others hold up', () => {
+    expect(refused(100n, { ownerAllows: 0n, ownerMax: 10n })).toBe(false)
+    expect(refused(100n, { ownerAllows: 0n, ownerMax: 9n })).toBe(true)
+  })
+})
+
 describe('a purchase', () => {
   const begun = Meter.acknowledge(Meter.grant(open(Meter.empty), a, 100n), a, 60n)
 
@@ -138,7 +156,7 @@ describe('a purchase', () => {
     expect(() => open(begun, a, 59n)).toThrow(code('OFFSET_PAID'))
     expect(() => open(begun, a, 101n)).toThrow(code('OFFSET_BEYOND_CREDIT'))
     expect(Meter.find(open(begun, a, 60n), a)).toMatchObject({ acknowledged: 60n, restarts: 1 })
-    expect(Meter.find(open(begun, a, 80n), a)).toMatchObject({ acknowledged: 80n, restarts: 0 })
+    expect(Meter.find(open(begun, a, 100n), a)).toMatchObject({ acknowledged: 100n, restarts: 0 })
   })
 
   it('keeps its quote', () => {
@@ -158,7 +176,20 @@ describe('a purchase', () => {
     let meter = begun
     for (let n = 0; n < limits.restartsMax; n++) meter = open(meter, a, 60n)
     expect(() => open(meter, a, 60n)).toThrow(code('RESTART_LIMIT'))
-    expect(Meter.find(Meter.acknowledge(meter, a, 61n), a)?.restarts).toBe(0)
+    expect(Meter.find(Meter.acknowledge(meter, a, 100n), a)?.restarts).toBe(0)
+  })
+
+  it('earns no restarts by a byte here and there: what is sent again is limited', () => {
+    let meter = begun
+    let again = 0n
+    const resume = (): void => {
+      for (let offset = 61n; ; offset += offset < 99n ? 1n : 0n) {
+        meter = Meter.acknowledge(open(meter, a, offset), a, offset)
+        again += 100n - offset
+      }
+    }
+    expect(resume).toThrow(code('RESTART_LIMIT'))
+    expect(again).toBeLessThan(100n * BigInt(limits.restartsMax))
   })
 
   it('gives back what was granted and not sent', () => {

@@ -1,8 +1,10 @@
+import { setTimeout as after } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Hex, toHex } from '../../src/core/bytes.js'
 import * as Price from '../../src/core/price.js'
+import { Notifier } from '../../src/engine/notifier.js'
 import type { ServeOptions } from '../../src/engine/offers.js'
-import { createWorld, type Person, type World } from '../support/world.js'
+import { createWorld, type Person, quiet, type World } from '../support/world.js'
 import { bytesOf, content, piecesOf, take } from './support/wares.js'
 
 const funds = 50_000_000n
@@ -75,6 +77,98 @@ describe('by the second, on the resource’s own timeline', () => {
       expect(bought.owed).toBe(owed)
       expect(bought.bytes.toString()).toMatch(new RegExp(`-${size};$`))
     })
+})
+
+describe('a stream by the second', () => {
+  /** Half a second at a time up to `size`, and no further than `gate` says, whatever the wall's clock shows. */
+  function film(size: bigint) {
+    const changed = new Notifier()
+    let gate = 0n
+    let shown = 0n
+    const open: ServeOptions['open'] = async function* (offset) {
+      for (let at = offset + 500n; at <= size; at += 500n) {
+        await changed.until(() => at <= gate)
+        shown = at
+        yield { data: content(100), position: at }
+      }
+    }
+    const allow = (to: bigint): void => {
+      gate = to
+      changed.notify()
+    }
+    return { open, allow, shown: () => shown }
+  }
+
+  it('costs nothing while it stalls, and goes on where it stood', async () => {
+    const { open, allow } = film(10_000n)
+    seller.node.serve('film', { price: Price.parse('5/s'), open, size: 10_000n })
+    const { id } = await buyer.node.open(seller.address, { deposit: 50n })
+    const purchase = await buyer.node.consume(seller.address, 'film')
+    const taken = take(purchase)
+    allow(3_000n)
+    await quiet(() => purchase.acknowledged)
+    const stalled = { owed: purchase.owed, at: purchase.acknowledged }
+    expect(stalled).toEqual({ owed: 15n, at: 3_000n })
+    await after(400)
+    expect({ owed: purchase.owed, at: purchase.acknowledged }).toEqual(stalled)
+    expect(buyer.node.lane(id, 0n)?.claim).toBeLessThanOrEqual(15n)
+    allow(10_000n)
+    expect((await taken).length).toBe(2_000)
+    expect(await settled(id)).toBe(50n)
+  })
+
+  it('that nobody watches is sent no further than its window, and costs what was watched', async () => {
+    const { open, allow, shown } = film(100_000n)
+    seller.node.serve('film', { price: Price.parse('5/s'), open, size: 100_000n })
+    await buyer.node.open(seller.address, { deposit: 500n })
+    const purchase = await buyer.node.consume(seller.address, 'film')
+    allow(100_000n)
+    const pieces = purchase[Symbol.asyncIterator]()
+    for (let watched = 500n; watched <= 2_000n; watched += 500n) await pieces.next()
+    await quiet(shown)
+    expect(purchase.owed).toBeLessThanOrEqual(10n)
+    expect(shown()).toBeLessThanOrEqual(2_000n + 3_000n + 500n)
+  })
+})
+
+describe('a quiet stream', () => {
+  const silent: ServeOptions['open'] = async function* (_, signal) {
+    await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+    yield new Uint8Array()
+  }
+
+  it('does not keep the credit that its lane-mates wait for', async () => {
+    seller.node.serve('quiet', { price: Price.parse('1/B'), open: silent })
+    seller.node.serve('file', { price: Price.parse('1/B'), ...bytesOf(300_000) })
+    await buyer.node.open(seller.address, { deposit: 400_000n })
+    const quietly = await buyer.node.consume(seller.address, 'quiet', { budget: 100_000n })
+    const waiting = take(quietly)
+    await quiet(() => seller.node.lane(quietly.channelId, quietly.lane)?.owed)
+    const file = await buyer.node.consume(seller.address, 'file')
+    expect(file.lane).toBe(quietly.lane)
+    expect((await take(file)).length).toBe(300_000)
+    quietly.abort()
+    await expect(waiting).rejects.toMatchObject({ code: 'ABORTED' })
+  })
+})
+
+describe('a provider that gives no credit', () => {
+  it('says so where its owner allows less than a piece costs', async () => {
+    const wary = await world.person('wary', { exposureMax: 4n })
+    wary.node.serve('film', { price: Price.parse('5/s'), ...piecesOf(10_000n, 1_000n) })
+    await buyer.node.open(wary.address, { deposit: 50n })
+    const purchase = await buyer.node.consume(wary.address, 'film')
+    await expect(take(purchase)).rejects.toMatchObject({ code: 'CREDIT_REFUSED' })
+    expect(purchase.owed).toBe(0n)
+  })
+
+  it('only makes others wait where the owner allows a little: all of it comes', async () => {
+    const wary = await world.person('wary', { exposureMax: 30_000n })
+    wary.node.serve('file', { price: Price.parse('1/B'), ...bytesOf(100_000) })
+    await buyer.node.open(wary.address, { deposit: 100_000n })
+    const purchase = await buyer.node.consume(wary.address, 'file')
+    expect((await take(purchase)).length).toBe(100_000)
+  })
 })
 
 describe('by the item', () => {

@@ -36,7 +36,10 @@ async function untilAnswered<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Two seats that open, fund and close one channel after the other, all money of which goes to `payout`. */
+/**
+ * Two seats that open, fund, contest, resume and close one channel after the other, all money of which goes to
+ * `payout`.
+ */
 function couple() {
   const payout = wallet().address
   const wallets = [wallet(), wallet()]
@@ -55,25 +58,73 @@ function couple() {
       salt: randomBytes(32),
     }
     const id = Parameters.id(first.domain, parameters)
-    const sign = (version: bigint, kind: State.Kind, body: State.Body) => {
+    const table = (amount: bigint): State.Table => [[amount], [0n]]
+    const sign = (body: State.Body, version: bigint, kind: State.Kind) => {
       const state = { channelId: id, version, root: State.root(id, body), kind }
       return Promise.all(wallets.map((each) => each.sign(State.digest(first.domain, state))))
     }
     const body = State.opening(parameters)
-    const opened = await sign(0n, 0, body)
-    const closed = await sign(1n, 1, body)
-    await untilAnswered(() => first.open(parameters, opened))
-    note({ id, holds: () => true })
-    await Promise.all(
-      [first, second].map(async (ledger, seat) => {
-        await untilAnswered(() => ledger.deposit(parameters, seat))
-        note({ id, holds: (found) => (found.deposited[seat]?.[0] ?? 0n) > 0n })
-      }),
+    const opened = await sign(body, 0n, 0)
+    /** Seat 0 has brought one more than at first, and taken it out again. */
+    const { outcome } = body
+    const later = {
+      ...body,
+      outcome: { ...outcome, deposited: [[31n], [12n]], withdrawn: table(1n) },
+    }
+    const state = async (version: bigint, kind: State.Kind) =>
+      Dispute.posting(id, {
+        version,
+        kind,
+        body: later,
+        signatures: await sign(later, version, kind),
+      })
+    const [taken, posted, resumed, closed] = [
+      await state(1n, 0),
+      await state(2n, 0),
+      await state(3n, 2),
+      await state(4n, 1),
+    ]
+    const preimage = Dispute.preimage(id, later)
+    const does = async (call: () => Promise<void>, holds: Fact['holds']): Promise<void> => {
+      await untilAnswered(call)
+      note({ id, holds })
+    }
+
+    await does(
+      () => first.open(parameters, opened),
+      () => true,
     )
-    const final = Dispute.posting(id, { version: 1n, kind: 1, body, signatures: closed })
-    const preimage = Dispute.preimage(id, body)
-    await untilAnswered(() => second.close(parameters, final, preimage))
-    note({ id, holds: (found) => found.status === 'closed' })
+    await Promise.all(
+      [first, second].map((ledger, seat) =>
+        does(
+          () => ledger.deposit(parameters, seat),
+          ({ deposited }) => (deposited[seat]?.[0] ?? 0n) > 0n,
+        ),
+      ),
+    )
+    await does(
+      () => first.topUp(parameters, 0, 0, 31n),
+      ({ deposited }) => deposited[0]?.[0] === 31n,
+    )
+    await does(
+      () => first.withdraw(parameters, taken, preimage),
+      ({ withdrawn, versionMin }) => withdrawn[0]?.[0] !== 0n && versionMin >= 1n,
+    )
+    const challenge = { channelId: id, version: 2n, account: second.account }
+    const digest = Dispute.digest(second.domain, challenge)
+    const signature = await (wallets[1] as Wallet).sign(digest)
+    await does(
+      () => second.challenge(parameters, 1, posted, signature),
+      ({ challenge, versionMin }) => challenge?.version === 2n || versionMin === 3n,
+    )
+    await does(
+      () => first.resume(parameters, resumed),
+      ({ versionMin }) => versionMin === 3n,
+    )
+    await does(
+      () => second.close(parameters, closed, preimage),
+      ({ status }) => status === 'closed',
+    )
     channels++
   }
 
@@ -137,13 +188,13 @@ it('keeps everything it answered, and does nothing twice, through SIGKILL under 
   const store = Lmdb.open(file)
   const layer = await open(store)
   for (const each of couples)
-    expect(layer.balance(each.payout, zeroAddress)).toBe(42n * BigInt(each.channels()))
+    expect(layer.balance(each.payout, zeroAddress)).toBe(43n * BigInt(each.channels()))
   for (let after = 0; ; ) {
     const events = layer.events(after)
     expect(events.map(({ sequence }) => sequence)).toEqual(events.map((_, at) => after + 1 + at))
     after += events.length
     if (events.length > 0) continue
-    expect(after).toBe(5 * couples.reduce((sum, each) => sum + each.channels(), 0))
+    expect(after).toBe(9 * couples.reduce((sum, each) => sum + each.channels(), 0))
     break
   }
   await layer.close()

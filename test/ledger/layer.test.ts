@@ -212,6 +212,15 @@ describe('durability', () => {
       await expect(open(store)).rejects.toThrow(refusal('LEDGER_DAMAGED'))
     }
   })
+
+  it('of another version of Sluice is refused by that name, not as damage', async () => {
+    const store = Memory.open()
+    await (await open(store)).close()
+    const meta = JSON.parse(new TextDecoder().decode(store.get('ledger/meta')))
+    const value = new TextEncoder().encode(JSON.stringify({ ...meta, version: 1 }))
+    await store.commit([{ key: 'ledger/meta', value }])
+    await expect(open(store)).rejects.toThrow(refusal('LEDGER_VERSION'))
+  })
 })
 
 describe('time', () => {

@@ -12,7 +12,7 @@ import * as Complete from './complete.js'
 import { SluiceError, toProblem } from './errors.js'
 import type { Message } from './message.js'
 import * as Proposal from './proposal.js'
-import { blank, contentOf, digestOf, own, sealOf, signed } from './proposal.js'
+import { blank, contentOf, digestOf, isPair, own, sealOf, signed } from './proposal.js'
 import { gist, say, spoken, sync } from './said.js'
 import { adopt, advance, chain, drop, take } from './signing.js'
 import type { Update } from './update.js'
@@ -106,6 +106,8 @@ function weigh(
   const complete = Proposal.changeable(channel)
   if (version !== complete.version + 1n)
     throw new ChannelError('WRONG_VERSION', `The next version is ${complete.version + 1n}.`)
+  if (signature !== undefined && isPair(channel))
+    throw new ChannelError('UNEXPECTED', 'Between two the proposer signs second.')
   const digest = digestOf(context, channel, message)
   if (signature !== undefined)
     Complete.checkSignature(context, channel.parameters, digest, from, signature)
@@ -120,7 +122,8 @@ function weigh(
     // Ours wins: the peer will take it, or refuse it.
     if (own(channel) !== undefined && channel.seat < from) return { channel, effects: [] }
   }
-  if (!isKnown) Proposal.check(context, channel, from, updates)
+  const isOld = signature !== undefined || !context.synced
+  if (!isKnown) Proposal.check(context, channel, from, updates, isOld)
   const signatures = (isKnown ? known.signatures : blank(channel)).slice()
   if (signature !== undefined) signatures[from] = signature
   const proposal = { proposer: from, version, attempt, seal, updates, oks: [], signatures }
@@ -215,7 +218,7 @@ function remember(
   const isOurs = equals(seal, sealOf(context, channel, message))
   if (!isOurs || attempt <= last || signed(channel) !== undefined)
     throw new ChannelError('UNEXPECTED', 'No such proposal of ours is open.')
-  Proposal.check(context, channel, channel.seat, updates)
+  Proposal.check(context, channel, channel.seat, updates, true)
   const signatures = blank(channel).with(from, signature)
   const proposer = channel.seat
   const proposal = { proposer, version, attempt, seal, updates, oks: [from], signatures }

@@ -25,7 +25,8 @@ export type Proposal = {
 }
 
 /**
- * Whether we may take part in what `proposer` wants.
+ * Whether we may take part in what `proposer` wants. `isOld`: it was open before this connection, or somebody
+ * has signed it; a challenge that came later does not stop what we may have signed.
  * @throws ProposalError, UpdateError
  */
 export function check(
@@ -33,10 +34,11 @@ export function check(
   channel: Channel.Channel,
   proposer: number,
   updates: readonly Update.Update[],
+  isOld = false,
 ): void {
   const { body } = changeable(channel)
   const next = Update.apply(body, updates)
-  checkPhase(channel, next.kind)
+  if (!isOld) checkPhase(channel, next.kind)
   for (const update of updates) {
     checkClaim(context, channel, body, update)
     if (proposer !== channel.seat) checkOwner(proposer, update)
@@ -51,6 +53,21 @@ export function check(
   }
   checkDeposited(channel, next.body.outcome)
 }
+
+/** Whether the layer is to be looked at before a proposal is judged: its proposer may have seen more. */
+export const needsLook = (
+  { phase, deposited, complete }: Channel.Channel,
+  updates: readonly Update.Update[],
+): boolean =>
+  phase === 'funding' ||
+  phase === 'challenged' ||
+  updates.some(
+    (update) =>
+      update.type === 'resume' ||
+      (update.type === 'top-up' &&
+        (deposited[update.seat]?.[update.asset] ?? 0n) <
+          (complete?.body.outcome.deposited[update.seat]?.[update.asset] ?? 0n) + update.amount),
+  )
 
 /** The state that a change builds on. @throws ProposalError `NOT_LIVE` */
 export function changeable({ phase, complete }: Channel.Channel): Complete.Complete {
@@ -125,13 +142,21 @@ export const blank = ({ parameters }: Channel.Channel): (Uint8Array | undefined)
 
 type Draft = Pick<Proposal, 'version' | 'updates'>
 
+/** A proposal is looked at in every step until it is over; its content is worked out once. */
+const known = new WeakMap<readonly Update.Update[], Known>()
+type Known = { readonly on: Complete.Complete; readonly content: Complete.Content }
+
 /** What a proposal makes of the newest complete state; state 0 stands by itself. @throws UpdateError */
 export function contentOf(
   { complete, parameters }: Channel.Channel,
-  draft: Draft,
+  { version, updates }: Draft,
 ): Complete.Content {
-  if (draft.version === 0n || complete === undefined) return Complete.opening(parameters)
-  return { version: draft.version, ...Update.apply(complete.body, draft.updates) }
+  if (version === 0n || complete === undefined) return Complete.opening(parameters)
+  const before = known.get(updates)
+  if (before?.on === complete && before.content.version === version) return before.content
+  const content = { version, ...Update.apply(complete.body, updates) }
+  known.set(updates, { on: complete, content })
+  return content
 }
 
 /** What its seats sign. @throws UpdateError */

@@ -43,9 +43,6 @@ function isReady(context: Context, channel: Channel, proposal: Proposal): boolea
   if (signed(channel) !== undefined || !context.synced) return false
   if (channel.phase !== 'live' && channel.phase !== 'challenged') return false
   const isShown = signatures.some((signature) => signature !== undefined)
-  // While a challenge runs only its end is signed, and what somebody has signed already and waits for.
-  if (channel.phase === 'challenged' && !isShown && contentOf(channel, proposal).kind === 0)
-    return false
   if (proposer !== channel.seat) return isPair(channel) || signatures[proposer] !== undefined
   // Others sign after us, unless there are but two: who did has seen a signature that our disk forgot.
   return isShown || (!isPair(channel) && others(channel).every((seat) => oks.includes(seat)))

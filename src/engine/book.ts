@@ -288,10 +288,10 @@ export class Book {
     const events = ledger.events({ after, signal: this.#ended })
     void this.#poll()
     for (const entry of this.#entries.values()) void this.#submit(entry)
-    for (const channel of this.all()) if (isOpen(channel)) await this.#look(channel.id)
+    for (const channel of this.all()) if (isOpen(channel)) await this.look(channel.id)
     for await (const event of events) {
       if (!this.#entries.has(event.channelId)) continue
-      await this.#look(event.channelId)
+      await this.look(event.channelId)
       try {
         await store.commit([Records.write(Records.sequenceKey, Records.sequence, event.sequence)])
       } catch (error) {
@@ -312,7 +312,7 @@ export class Book {
         if (entry.channel.phase === 'dead') await this.#forget(entry.channel)
         const { phase, calls } = entry.channel
         if (!isOpen(entry.channel) || (phase === 'live' && calls.length === 0)) continue
-        await this.#look(entry.channel.id)
+        await this.look(entry.channel.id)
         void this.#submit(entry)
       }
     }
@@ -330,7 +330,7 @@ export class Book {
   }
 
   /** As `refresh`, again and again until the layer answers. */
-  async #look(id: Hex): Promise<void> {
+  async look(id: Hex): Promise<void> {
     while (!this.#ended.aborted) {
       try {
         return await this.refresh(id)

@@ -8,7 +8,7 @@ import { SluiceError, toProblem } from '../core/errors.js'
 import * as Introduction from '../core/introduction.js'
 import { limits } from '../core/limits.js'
 import type { Message } from '../core/message.js'
-import type { Update } from '../core/update.js'
+import * as Proposal from '../core/proposal.js'
 import type { Engine } from '../crypto/engine.js'
 import { type Book, seatOf } from './book.js'
 import type { Lanes } from './lanes.js'
@@ -238,21 +238,11 @@ export class Peers {
         const isLate = message.type === 'sync' || message.type === 'opened'
         if (isLate && book.get(message.channelId) === undefined) return
         const channel = this.#mine(link, message.channelId)
-        if (message.type === 'propose' && needsLook(channel, message.updates))
-          await this.#refresh(channel.id)
+        if (message.type === 'propose' && Proposal.needsLook(channel, message.updates))
+          await book.look(channel.id)
         const from = seatOf(channel, signer)
         await book.update(channel.id, { type: 'message', from, message })
       }
-    }
-  }
-
-  async #refresh(id: Hex): Promise<void> {
-    try {
-      await this.#ports.book.refresh(id)
-    } catch (error) {
-      this.#ports.onProblem(
-        error instanceof SluiceError ? error : new LinkError('INTERNAL', String(error)),
-      )
     }
   }
 
@@ -342,21 +332,6 @@ export class Peers {
     return channel
   }
 }
-
-/** The peer may have seen the layer before we did: deposits, a challenge, or its end. */
-const needsLook = (
-  { phase, deposited, complete }: Channel.Channel,
-  updates: readonly Update[],
-): boolean =>
-  phase === 'funding' ||
-  phase === 'challenged' ||
-  updates.some(
-    (update) =>
-      update.type === 'resume' ||
-      (update.type === 'top-up' &&
-        (deposited[update.seat]?.[update.asset] ?? 0n) <
-          (complete?.body.outcome.deposited[update.seat]?.[update.asset] ?? 0n) + update.amount),
-  )
 
 const silent = new LinkError(
   'PEER_SILENT',

@@ -9,6 +9,7 @@ import * as Channel from '../../../src/core/channel.js'
 import type { Message } from '../../../src/core/message.js'
 import * as Parameters from '../../../src/core/parameters.js'
 import type { View } from '../../../src/core/phase.js'
+import * as Proposal from '../../../src/core/proposal.js'
 import * as State from '../../../src/core/state.js'
 import type { Update } from '../../../src/core/update.js'
 import { filler, sha256 } from '../../vectors/reference.js'
@@ -32,11 +33,13 @@ export type Action =
   | { readonly type: 'look'; readonly side: Side }
   /** The payer promises more on a lane, or the payee takes what was promised. */
   | { readonly type: 'pay'; readonly side: Side; readonly lane: number; readonly amount: number }
+  /** A seat posts its newest state. */
+  | { readonly type: 'challenge'; readonly side: Side }
   /** Money of a seat goes to the layer, beside its opening deposit. */
   | { readonly type: 'deposit'; readonly side: Side; readonly amount: number }
 
 export type Wish = {
-  readonly type: 'lane-open' | 'fold' | 'lane-close' | 'top-up' | 'withdraw' | 'final'
+  readonly type: 'lane-open' | 'fold' | 'lane-close' | 'top-up' | 'withdraw' | 'resume' | 'final'
   readonly lane: number
   readonly amount: number
 }
@@ -160,6 +163,7 @@ function actOf(world: World, action: Exclude<Action, { drain: boolean }>, side: 
   else if (action.type === 'pay') pay(world, { ...action, side })
   else if (action.type === 'restore') restore(world, side, action.back)
   else if (action.type === 'deposit') deposit(world, side, action.amount)
+  else if (action.type === 'challenge') challenge(world, side)
   else if (action.type === 'drop') input(world, side, { type: 'drop' })
   else if (action.type === 'propose') {
     const updates = updatesOf(world, side, action.wish)
@@ -205,6 +209,8 @@ export function updatesOf(world: World, side: Side, wish: Wish): readonly Update
     case 'top-up':
     case 'withdraw':
       return [{ type: wish.type, seat: side, asset: 0, amount }]
+    case 'resume':
+      return [{ type: 'resume' }]
     case 'final':
       return [...lanes.map(({ id, folded }) => close(id, folded)), { type: 'final' }]
   }
@@ -232,6 +238,13 @@ function pay(world: World, { side, lane, amount }: Action & { type: 'pay' }): vo
     const raised = promised + BigInt(amount)
     world.promised.set(chosen.id, raised > capacity ? capacity : raised)
   }
+}
+
+function challenge({ ledger, channels }: World, side: Side): void {
+  const version = channels[side]?.complete?.version
+  if (ledger.status !== 'live' || version === undefined) return
+  ledger.status = 'challenged'
+  ledger.challenge = { version }
 }
 
 function deposit({ ledger }: World, side: Side, amount: number): void {
@@ -284,9 +297,12 @@ function receive(world: World, side: Side, letter: Letter, crash: boolean): void
   if (message.type === 'synced') {
     world.synced[side]?.add(from)
     if (contextOf(world, side).synced) input(world, side, { type: 'synced' })
-  } else if (world.channels[side] !== undefined)
+  } else if (world.channels[side] !== undefined) {
+    const channel = world.channels[side]
+    if (channel && message.type === 'propose' && Proposal.needsLook(channel, message.updates))
+      look(world, side)
     input(world, side, { type: 'message', from, message }, crash)
-  else if (message.type === 'open')
+  } else if (message.type === 'open')
     store(world, side, undefined, Channel.accept(contextOf(world, side), message, side), crash)
 }
 
@@ -354,7 +370,9 @@ function submit(world: World, side: Side, call: Channel.LedgerCall): void {
       )
       break
     case 'resume':
+      if (ledger.status !== 'challenged') break
       expect(complete?.kind, 'only a resume state ends a challenge').toBe(2)
+      expect(complete?.version).toBeGreaterThan(ledger.challenge?.version ?? 0n)
       ledger.status = 'live'
       ledger.challenge = undefined
       break

@@ -1,0 +1,153 @@
+/** Crashes, full and older disks, and repeats: after each of them both nodes agree again, and can pay. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Hex } from '../../src/core/bytes.js'
+import * as Channel from '../../src/core/channel.js'
+import type { Message } from '../../src/core/message.js'
+import * as Price from '../../src/core/price.js'
+import type { Store, Write } from '../../src/engine/ports.js'
+import * as Disk from '../support/disk.js'
+import { createWorld, type Person, quiet, type World } from '../support/world.js'
+import { rawPeer } from './support/raw-peer.js'
+import { bytesOf, take } from './support/wares.js'
+
+const funds = 1_000_000n
+const byteByByte = Price.parse('1/B')
+
+let world: World
+
+beforeEach(async () => {
+  world = await createWorld()
+})
+
+afterEach(() => world.close())
+
+/** A disk that remembers every write, so that any earlier state of it can be had again. */
+function journalled() {
+  const journal: (readonly Write[])[] = []
+  const store = (disk: Store): Store => ({
+    ...disk,
+    async commit(writes) {
+      await disk.commit(writes)
+      journal.push(writes)
+    },
+  })
+  async function asOf(count: number): Promise<Disk.Disk> {
+    const disk = Disk.create()
+    for (const writes of journal.slice(0, count)) await disk.open().commit(writes)
+    return disk
+  }
+  return { journal, store, asOf }
+}
+
+/** A buyer pays a seller again, over the channel there is. */
+async function expectPays(buyer: Person, seller: Person, id: Hex, name: string): Promise<void> {
+  seller.node.serve(name, { price: byteByByte, ...bytesOf(1_000) })
+  const { id: used } = await buyer.node.open(seller.address, { deposit: 1_000n })
+  expect(used).toBe(id)
+  expect((await take(await buyer.node.consume(seller.address, name))).length).toBe(1_000)
+}
+
+describe('a node on an older disk', () => {
+  it.each(['buyer', 'seller'] as const)('goes on from any earlier write of the %s', async (who) => {
+    const { journal, store, asOf } = journalled()
+    const make = (name: string) =>
+      world.person(name, {
+        funds: name === 'buyer' ? funds : 0n,
+        ...(name === who ? { store } : {}),
+      })
+    const [buyer, seller] = [await make('buyer'), await make('seller')]
+    const old = who === 'buyer' ? buyer : seller
+    const { id } = await buyer.node.open(seller.address, { deposit: 100_000n })
+    const begun = journal.length
+    await expectPays(buyer, seller, id, 'first')
+    await seller.node.fold(id)
+    const versions: bigint[] = []
+    for (let count = begun; count <= journal.length && count < begun + 12; count++) {
+      await old.start(await asOf(count))
+      await expectPays(buyer, seller, id, `after write ${count}`)
+      await seller.node.fold(id)
+      versions.push(seller.node.channel(id)?.complete?.version ?? 0n)
+      const version = (): unknown => buyer.node.channel(id)?.complete?.version
+      await quiet(version)
+      expect(version()).toBe(versions.at(-1))
+    }
+    // Every fold was a version of its own: none was signed again with another content.
+    expect(versions).toEqual([...new Set(versions)].sort((a, b) => Number(a - b)))
+    await buyer.node.close(id)
+    expect((await buyer.balance()) + (await seller.balance())).toBe(funds)
+  })
+})
+
+describe('a disk that is full', () => {
+  it('lets nothing be signed, and the channel goes on when there is room', async () => {
+    const buyer = await world.person('buyer', { funds })
+    const seller = await world.person('seller')
+    const { id } = await buyer.node.open(seller.address, { deposit: 100_000n })
+    await expectPays(buyer, seller, id, 'first')
+    seller.disk.full = true
+    const before = seller.node.channel(id)?.complete?.version
+    await expect(seller.node.fold(id)).rejects.toMatchObject({ code: 'DISK_FULL' })
+    expect(seller.node.channel(id)?.complete?.version).toBe(before)
+    expect(buyer.node.channel(id)?.proposals).toEqual([])
+    seller.disk.full = false
+    await seller.node.fold(id)
+    await buyer.node.close(id)
+    expect(await seller.balance()).toBe(1_000n)
+  })
+})
+
+describe('an offer', () => {
+  it('that is repeated is answered again, and the owner is asked once', async () => {
+    let asked = 0
+    const seller = await world.person('seller', {
+      accept: () => {
+        asked += 1
+        return true
+      },
+    })
+    const raw = await rawPeer(world, 'mallory', { funds })
+    const link = await raw.upgrade(seller.address)
+    const parameters = await raw.parameters(link, 1_000n)
+    const { channel, effects } = Channel.propose(raw.context, parameters, 0)
+    const [open] = effects.flatMap((effect) => (effect.type === 'send' ? [effect.message] : []))
+    for (let time = 0; time < 3; time++) {
+      link.send(open as Message)
+      await quiet(() => link.inbox.length)
+    }
+    expect(asked).toBe(1)
+    expect(link.inbox.filter(({ type }) => type === 'opened')).toHaveLength(1)
+    // Between two it is complete with the first answer, which every further one shows.
+    expect(
+      link.inbox.filter((message) => message.type === 'sync' && message.complete),
+    ).toHaveLength(2)
+    expect(seller.node.channel(channel.id)?.phase).toBe('funding')
+  })
+})
+
+describe('a peer that has not shown what it holds', () => {
+  it('gets no signature for what it proposes, until it has', async () => {
+    const seller = await world.person('seller')
+    const raw = await rawPeer(world, 'mallory', { funds })
+    const lane = await raw.open(await raw.upgrade(seller.address), 10_000n, 4_000n)
+    await seller.start()
+    const link = await raw.connect(seller.address)
+    link.send(raw.hello(link))
+    await link.next('synced')
+    const { sessionKey } = raw
+    const wanted = {
+      type: 'lane-open',
+      payer: 0,
+      payee: 1,
+      asset: 0,
+      reserved: 9n,
+      sessionKey,
+    } as const
+    await raw.step(link, lane.channelId, { type: 'propose', updates: [wanted] })
+    await quiet(() => link.inbox.length)
+    const isSigned = (message: Message): boolean =>
+      message.type === 'agree' && message.version === 2n
+    expect(link.inbox.filter(isSigned)).toEqual([])
+    link.send({ type: 'synced' })
+    await raw.changed.until(() => raw.channel(lane.channelId).complete?.version === 2n)
+  })
+})

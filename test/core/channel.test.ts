@@ -310,6 +310,119 @@ describe('a version that is signed', () => {
   })
 })
 
+describe('a seat on an older disk', () => {
+  /** Side 0 has signed what side 1 proposed; the answer was lost, and so was the write. */
+  function forgetfulWorld(): World.World {
+    const world = liveWorld()
+    propose(world, 1, laneOpen(1, 5n))
+    World.act(world, { type: 'deliver', side: 0, at: 0, crash: true })
+    World.act(world, { type: 'restore', side: 0, back: 1 })
+    expect(channelOf(world, 0).proposals).toEqual([])
+    return world
+  }
+
+  it('proposes nothing before the other has shown what it holds', () => {
+    const world = forgetfulWorld()
+    const wanted = { type: 'propose', updates: [laneOpen(0, 7n)] } as const
+    expect(codes(stepOf(world, 0, wanted))).toEqual(['refused BUSY'])
+    World.input(world, 0, wanted)
+    // Had it proposed, its seat would win, and it would sign another content of this version.
+    while (world.queues[1]?.length) World.act(world, { type: 'deliver', side: 1, at: 0 })
+    World.settle(world)
+    expect(completeOf(world, 0).body.lanes).toMatchObject([{ payer: 1, reserved: 5n }])
+    expect(completeOf(world, 0)).toEqual(completeOf(world, 1))
+  })
+
+  it('takes up a proposal of its own that it has forgotten, by its seal', () => {
+    const world = liveWorld()
+    propose(world, 0, laneOpen(0, 7n))
+    World.act(world, { type: 'deliver', side: 1, at: 0 })
+    World.act(world, { type: 'restore', side: 0, back: 1 })
+    expect(channelOf(world, 0).proposals).toEqual([])
+    World.settle(world)
+    expect(completeOf(world, 0).body.lanes).toMatchObject([{ payer: 0, reserved: 7n }])
+  })
+
+  it('takes up none that a peer made up in its name', () => {
+    const world = liveWorld()
+    const { id: channelId } = channelOf(world, 0)
+    const updates = [{ ...laneOpen(0, 900n), sessionKey: World.signers[1] ?? '0x' }]
+    const draft = { channelId, version: 1n, attempt: 3, seal, updates }
+    for (const signature of [undefined, Signatures.sign(World.signers[1] ?? '0x', seal)]) {
+      const message: Message = { type: 'agree', ...draft, signature }
+      const step = stepOf(world, 0, { type: 'message', from: 1, message })
+      expect(step.channel).toBe(channelOf(world, 0))
+      expect(codes(step)).toHaveLength(1)
+    }
+  })
+})
+
+describe('resizing', () => {
+  it('counts no deposit that the layer does not hold', () => {
+    const world = liveWorld()
+    const topUp: Update = { type: 'top-up', seat: 0, asset: 0, amount: 50n }
+    expect(codes(stepOf(world, 0, { type: 'propose', updates: [topUp] }))).toEqual([
+      'refused NOT_DEPOSITED',
+    ])
+    World.act(world, { type: 'deposit', side: 0, amount: 50 })
+    World.look(world, 0)
+    change(world, 0, topUp)
+    expect(completeOf(world, 1).body.outcome).toMatchObject({
+      balances: [[1_050n], [400n]],
+      deposited: [[1_050n], [400n]],
+    })
+  })
+
+  it('withdraws for whoever proposes it, and for nobody else', () => {
+    const world = liveWorld()
+    const take = (seat: number): Update => ({ type: 'withdraw', seat, asset: 0, amount: 100n })
+    change(world, 0, take(1))
+    expect(completeOf(world, 0).version).toBe(0n)
+    change(world, 0, take(0))
+    expect(completeOf(world, 1).body.outcome).toMatchObject({
+      balances: [[900n], [400n]],
+      withdrawn: [[100n], [0n]],
+    })
+    expect(world.ledger.withdrawn).toEqual([[100n], [0n]])
+    World.look(world, 0)
+    expect(channelOf(world, 0).calls).toEqual([])
+  })
+})
+
+describe('while challenged', () => {
+  function challengedWorld(): World.World {
+    const world = liveWorld()
+    change(world, 0, laneOpen(0, 100n))
+    World.act(world, { type: 'challenge', side: 1 })
+    for (const side of world.sides) World.look(world, side)
+    return world
+  }
+
+  it('only its end is signed, and no credit is given', () => {
+    const world = challengedWorld()
+    expect(Counted.payable(channelOf(world, 1), 0n)).toBe(0n)
+    const step = stepOf(world, 0, { type: 'propose', updates: [laneOpen(0, 1n)] })
+    expect(codes(step)).toEqual(['refused CHALLENGED'])
+  })
+
+  it('a resume ends it, and the channel lives on', () => {
+    const world = challengedWorld()
+    change(world, 0, { type: 'resume' })
+    expect(completeOf(world, 1)).toMatchObject({ version: 2n, kind: 2 })
+    World.heal(world)
+    expect(channelOf(world, 1).phase).toBe('live')
+    change(world, 1, laneOpen(1, 5n))
+    expect(completeOf(world, 0)).toMatchObject({ version: 3n, kind: 0 })
+  })
+
+  it('a final state closes it', () => {
+    const world = challengedWorld()
+    change(world, 0, { type: 'lane-close', lane: 0n, claim: 0n }, { type: 'final' })
+    World.heal(world)
+    expect(world.channels.map((channel) => channel?.phase)).toEqual(['closed', 'closed'])
+  })
+})
+
 describe('claims', () => {
   /** A lane 0 → 1 of which 60 are promised, and 50 are held. */
   function paidWorld(): World.World {

@@ -87,12 +87,15 @@ export function openLane(table: usize, handle: u32, connection: u32, tweak: usiz
   memory.copy(head(chunk, slot), tweak, 16)
 }
 
-/** A voucher came: from now on its epoch alone counts, from the anchors, 32 bytes a digit. */
+/**
+ * A voucher came, or a lane is taken up again: from now on its epoch alone counts, from these indices, four
+ * u16, and the nodes of them, 32 bytes a digit. Of a new voucher they are 0 and the anchors.
+ */
 export function renewLane(
-  table: usize, handle: u32, epoch: u32, digits: u32, length: u32, radix: u32, limit: u64, anchors: usize,
+  table: usize, handle: u32, epoch: u32, digits: u32, length: u32, radix: u32, limit: u64, indices: u64, nodes: usize,
 ): void {
   assert(<usize>digits <= DIGITS_MAX && length <= 0xffff && radix <= 0xffff)
-  assert(isHost(anchors, <usize>digits * NODE_SIZE))
+  assert(isHost(nodes, <usize>digits * NODE_SIZE))
 
   const chunk = chunkOf(table, handle)
   const slot = slotOf(handle)
@@ -102,9 +105,9 @@ export function renewLane(
   store<u16>(chunk + slot * 2, length, LENGTHS)
   store<u16>(chunk + slot * 2, radix, RADIXES)
   store<u64>(chunk + slot * 8, limit, LIMITS)
-  store<u64>(chunk + slot * 8, 0, INDICES)
+  store<u64>(chunk + slot * 8, indices, INDICES)
   memory.fill(node(chunk, slot, 0), 0, DIGITS_MAX * NODE_SIZE)
-  memory.copy(node(chunk, slot, 0), anchors, <usize>digits * NODE_SIZE)
+  memory.copy(node(chunk, slot, 0), nodes, <usize>digits * NODE_SIZE)
 }
 
 /** Forgets all of a lane. Its handle may be given out again. */
@@ -116,7 +119,7 @@ export function closeLane(table: usize, handle: u32): void {
   store<u32>(chunk + slot * 4, 0, CONNECTIONS)
   store<u64>(chunk + slot * 8, 0, STEPS)
   memory.fill(head(chunk, slot), 0, Walk.HEAD_SIZE)
-  renewLane(table, handle, 0, 0, 0, 0, 0, __heap_base)
+  renewLane(table, handle, 0, 0, 0, 0, 0, 0, __heap_base)
 }
 
 /** Writes what a lane has accepted, as the shared layout says. */

@@ -15,6 +15,7 @@ import type { Lane } from './core/lane.js'
 import * as Meter from './core/meter.js'
 import type { Engine } from './crypto/engine.js'
 import { loadEngine } from './crypto/load.js'
+import { createVerifier } from './crypto/pool.js'
 import type { Offer } from './engine/channels.js'
 import { Node } from './engine/node.js'
 import type { Network, Sleep, Store } from './engine/ports.js'
@@ -64,12 +65,18 @@ export async function createNode(options: CreateNodeOptions): Promise<Node> {
     await checkDomain(lmdb, ledger)
     const network = await openNetwork(options, home)
     undo.unshift(() => network.close())
-    const store = { ...lmdb, close: () => lmdb.close().then(() => home.close()) }
+    const verifier = createVerifier({ secp256k1: crypto.secp256k1 })
+    undo.unshift(() => verifier.close())
+    const closeAll = async (): Promise<void> => {
+      for (const close of [verifier.close, lmdb.close, home.close]) await close()
+    }
+    const store = { ...lmdb, close: closeAll }
     const node = new Node({
       network,
       store,
       ledger,
       crypto,
+      verifier,
       random: (size) => new Uint8Array(randomBytes(size)),
       sleep,
       keys: home.keys,

@@ -66,6 +66,7 @@ const files = (folders: readonly string[], ...endings: readonly string[]): strin
       return names.map((name) => normalize(join(folder, name)))
     })
     .filter((path) => endings.some((ending) => path.endsWith(ending)))
+    .filter((path) => !path.split('/').includes('node_modules'))
 
 const isGenerated = (path: string): boolean => path.endsWith('.generated.ts')
 const modules = files(['src'], '.ts').map(moduleOf)

@@ -5,6 +5,7 @@
 
 import { type Address, equals, type Hex } from './bytes.js'
 import type { ChainPosition, Walk } from './chain.js'
+import { assert } from './errors.js'
 import * as Lane from './lane.js'
 import { limits } from './limits.js'
 import { type Entry, type Frame, TickError } from './tick.js'
@@ -80,6 +81,25 @@ export function advance(
       throw new TickError('its node is not of the chain')
   }
   return next
+}
+
+/**
+ * The claim with what an engine has verified of its chains: per digit the deepest index and its node. The same
+ * claim where nothing rose; nothing may ever fall.
+ */
+export function raise(
+  claim: Claim,
+  indices: readonly number[],
+  nodes: readonly Uint8Array[],
+): Claim {
+  const { digits } = claim.signed.voucher
+  const rises = claim.indices.map((held, digit) => (indices[digit] ?? -1) - held)
+  assert(
+    rises.every((rise) => rise >= 0),
+    'what a lane has accepted never falls',
+  )
+  if (rises.every((rise) => rise === 0)) return claim
+  return { ...claim, indices: indices.slice(0, digits), nodes: nodes.slice(0, digits) }
 }
 
 const deepen = (claim: Claim, { digit, index, node }: Entry): Claim => ({

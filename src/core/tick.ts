@@ -41,23 +41,49 @@ export function decodeAll(bytes: Uint8Array): Frame[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const frames: Frame[] = []
   for (let at = 0; at < bytes.length; ) {
-    if (bytes.length - at < headSize) throw new TickError('it is cut short')
+    const next = at + sizeAt(view, at)
     const mask = view.getUint8(at + layout.mask[0])
-    if (mask === 0 || mask >> limits.digitsMax !== 0) throw new TickError('its digit mask is wrong')
     const entries: Entry[] = []
     let entryAt = at + headSize
     for (let digit = 0; digit < limits.digitsMax; digit++) {
       if (((mask >> digit) & 1) === 0) continue
-      if (bytes.length - entryAt < entrySize) throw new TickError('it is cut short')
       const node = bytes.slice(entryAt + 2, entryAt + entrySize)
       entries.push({ digit, index: view.getUint16(entryAt), node })
       entryAt += entrySize
     }
     const handle = view.getUint32(at + layout.handle[0])
     frames.push({ handle, epoch: view.getUint32(at + layout.epoch[0]), entries })
-    at = entryAt
+    at = next
   }
   return frames
+}
+
+/**
+ * The lanes that frames are for, a handle for each frame, without a look at what they reveal.
+ * @throws TickError `BAD_TICK` as `decodeAll` does
+ */
+export function handlesOf(bytes: Uint8Array): number[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const handles: number[] = []
+  for (let at = 0; at < bytes.length; ) {
+    const next = at + sizeAt(view, at)
+    handles.push(view.getUint32(at + layout.handle[0]))
+    at = next
+  }
+  return handles
+}
+
+/** Bytes of the frame at `at`, all of which are there. */
+function sizeAt(view: DataView, at: number): number {
+  const left = view.byteLength - at
+  if (left < headSize) throw new TickError('it is cut short')
+  const mask = view.getUint8(at + layout.mask[0])
+  if (mask === 0 || mask >> limits.digitsMax !== 0) throw new TickError('its digit mask is wrong')
+  let size = headSize
+  for (let digit = 0; digit < limits.digitsMax; digit++)
+    if (((mask >> digit) & 1) === 1) size += entrySize
+  if (left < size) throw new TickError('it is cut short')
+  return size
 }
 
 /** A tick that proves nothing: malformed, forged, foreign, or more than its lane can hold. */

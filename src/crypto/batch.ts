@@ -10,6 +10,11 @@ import { SignatureError } from './secp256k1.js'
 /** What was signed, 32 bytes, and the signature as it came: of any form and length. */
 export type Signed = { readonly digest: Uint8Array; readonly signature: Uint8Array }
 
+/** Fewer signatures than this are best verified at once, where they are: a round trip to a thread costs about two. */
+export const pooledMin = 16
+/** Most signatures of one batch. */
+export const signaturesMax = 4_096
+
 /** All digests, then all signatures, addresses and verdicts, then whether to stop. */
 export type Batch = SharedArrayBuffer
 

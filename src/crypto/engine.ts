@@ -4,6 +4,7 @@
  */
 import type { Address } from '../core/bytes.js'
 import type { Generate, Walk } from '../core/chain.js'
+import type { LaneTable } from './lane-table.js'
 
 /** Hash chains of `core/chain.ts`. */
 export type ChainEngine = { readonly generate: Generate; readonly walk: Walk }
@@ -28,5 +29,7 @@ export type Engine = {
   /** What is in use, for people: `sluice doctor` shows it. */
   readonly name: string
   readonly chain: ChainEngine
+  /** A new lane table, in memory of its own; undefined where ticks can only be verified one by one. */
+  readonly lanes: (() => LaneTable) | undefined
   readonly secp256k1: Secp256k1Engine
 }

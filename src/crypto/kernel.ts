@@ -33,7 +33,8 @@ export type Kernel = {
     length: number,
     radix: number,
     limit: bigint,
-    anchors: number,
+    indices: bigint,
+    nodes: number,
   ): void
   closeLane(table: number, handle: number): void
   readLane(table: number, handle: number, target: number): void
@@ -53,7 +54,8 @@ export type Build = keyof typeof wasmBase64
 /** The little we use of an API that neither lib.es2023 nor @types/node declares. */
 declare const WebAssembly: {
   validate(wasm: Uint8Array): boolean
-  instantiate(wasm: Uint8Array, imports: object): Promise<{ instance: { exports: unknown } }>
+  compile(wasm: Uint8Array): Promise<object>
+  Instance: { new (module: object, imports: object): { exports: unknown } }
 }
 
 /**
@@ -61,9 +63,14 @@ declare const WebAssembly: {
  * Unless told, the build is what SLUICE_KERNEL says (`scalar` or `simd`), or the fastest that runs here.
  */
 export async function instantiate(kernel: Uint8Array | Build = preferred()): Promise<Kernel> {
+  return (await compile(kernel))()
+}
+
+/** Compiles a kernel; each call of what it resolves to is an instance with memory of its own. */
+export async function compile(kernel: Uint8Array | Build = preferred()): Promise<() => Kernel> {
   const wasm = typeof kernel === 'string' ? embedded(kernel) : kernel
-  const { instance } = await WebAssembly.instantiate(wasm, {})
-  return instance.exports as Kernel
+  const module = await WebAssembly.compile(wasm)
+  return () => new WebAssembly.Instance(module, {}).exports as Kernel
 }
 
 function preferred(): Build {

@@ -32,8 +32,11 @@ export type LaneTable = {
    * @throws LaneTableError `LANE_TABLE_FULL`
    */
   open(settings: LaneSettings): number
-  /** The ticks of older epochs are stale from now on. The caller has checked the voucher. */
-  renew(handle: number, voucher: LaneVoucher): void
+  /**
+   * The ticks of older epochs are stale from now on. The caller has checked the voucher, and what it holds
+   * of it already: nothing but the anchors, unless told.
+   */
+  renew(handle: number, voucher: LaneVoucher, held?: Omit<LaneProgress, 'steps'>): void
   /** Frames end to end, as they came in on `connection`: a byte of `verdict.ts` for each. */
   apply(bytes: Uint8Array, connection: number): Uint8Array
   read(handle: number): LaneProgress
@@ -92,7 +95,7 @@ export function from(kernel: Kernel): LaneTable {
       return handle
     },
 
-    renew(handle, { epoch, length, radix, anchors, limit }) {
+    renew(handle, { epoch, length, radix, anchors, limit }, held) {
       check(handle)
       assert(within(epoch, 0, 0xffff_ffff), 'an epoch is a 32-bit number')
       assert(anchors.length <= Layout.digitsMax, 'a voucher has at most 4 digits')
@@ -100,12 +103,18 @@ export function from(kernel: Kernel): LaneTable {
       assert(within(radix, 0, 0xffff), 'a radix is a 16-bit number')
       assert(limit >= 0n, 'a lane cannot hold less than nothing')
       const bytes = memory()
+      let indices = 0n
       anchors.forEach((anchor, digit) => {
-        assert(anchor.length === nodeSize, 'an anchor has 32 bytes')
-        bytes.set(anchor, scratch + digit * nodeSize)
+        const { [digit]: node = anchor } = held?.nodes ?? []
+        const { [digit]: index = 0 } = held?.indices ?? []
+        assert(node.length === nodeSize, 'a node has 32 bytes')
+        assert(within(index, 0, length), 'a lane holds no index beyond its voucher')
+        bytes.set(node, scratch + digit * nodeSize)
+        indices |= BigInt(index) << BigInt(16 * digit)
       })
       const most = limit < limitMax ? limit : limitMax
-      kernel.renewLane(table, handle, epoch, anchors.length, length, radix, most, scratch)
+      const digits = anchors.length
+      kernel.renewLane(table, handle, epoch, digits, length, radix, most, indices, scratch)
     },
 
     apply(bytes, connection) {

@@ -4,20 +4,28 @@
  */
 import type { Engine } from './engine.js'
 import * as Kernel from './kernel.js'
+import * as LaneTable from './lane-table.js'
 import { noble } from './noble.js'
 import * as Ox from './ox.js'
 
 /** The fastest engine that loads; slower, never different. */
 export async function loadEngine(): Promise<Engine> {
-  const [chain, secp256k1] = await Promise.all([
-    attempt('WebAssembly kernel', noble.chain, async () => Kernel.from(await Kernel.instantiate())),
+  const [hashing, secp256k1] = await Promise.all([
+    attempt<Pick<Engine, 'chain' | 'lanes'>>('WebAssembly kernel', noble, loadKernel),
     attempt('ox WebAssembly', noble.secp256k1, Ox.load),
   ])
+  const { chain, lanes } = hashing.part
   return {
-    name: `hash chains: ${chain.name}; secp256k1: ${secp256k1.name}`,
-    chain: chain.part,
+    name: `hash chains and ticks: ${hashing.name}; secp256k1: ${secp256k1.name}`,
+    chain,
+    lanes,
     secp256k1: secp256k1.part,
   }
+}
+
+async function loadKernel() {
+  const instance = await Kernel.compile()
+  return { chain: Kernel.from(instance()), lanes: () => LaneTable.from(instance()) }
 }
 
 type Attempt<Part> = { readonly name: string; readonly part: Part }

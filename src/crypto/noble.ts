@@ -10,6 +10,7 @@ import * as Secp256k1 from './secp256k1.js'
 export const noble: Engine = {
   name: 'noble',
   chain: { generate, walk },
+  lanes: undefined,
   secp256k1: Secp256k1.from({
     publicKey: (secretKey) => secp256k1.getPublicKey(secretKey, false),
     sign: (digest, secretKey) =>

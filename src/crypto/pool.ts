@@ -11,14 +11,10 @@ import * as Batch from './batch.js'
 import type { Secp256k1Engine } from './engine.js'
 import type { Part } from './pool-worker.js'
 
-/** Fewer signatures than this are verified at once, here: a round trip to a thread costs about two. */
-const pooledMin = 16
 /** A part any smaller is not worth its round trip. */
 const partMin = 8
 /** A thread takes its core, and some 20 MB; streams want cores too. */
 const threadsMaxDefault = 8
-/** Most signatures of one batch. */
-const signaturesMax = 4096
 /** Most batches under way; with the largest of them, 8 MB. */
 const batchesMaxDefault = 16
 /** After these a part is verified here: what kills threads must not stop a node. */
@@ -113,8 +109,8 @@ export function createVerifier(options: {
     async recoverAll(signed, signal) {
       signal?.throwIfAborted()
       if (closing !== undefined) throw new VerifierError('VERIFIER_CLOSED')
-      if (signed.length > signaturesMax) throw new VerifierError('BATCH_TOO_LARGE')
-      if (signed.length < pooledMin) return signed.map((one) => Batch.recover(secp256k1, one))
+      if (signed.length > Batch.signaturesMax) throw new VerifierError('BATCH_TOO_LARGE')
+      if (signed.length < Batch.pooledMin) return signed.map((one) => Batch.recover(secp256k1, one))
       if (!ready()) throw new VerifierError('VERIFIER_BUSY')
       const batch = Batch.from(signed)
       await judgeAll(batch, signed.length, signal)
@@ -181,7 +177,7 @@ async function unlessAborted<Value>(
 const messages = {
   VERIFIER_BUSY: 'The verifier has all the batches it can hold; await drained() before the next.',
   VERIFIER_CLOSED: 'The verifier is closed; create a new one.',
-  BATCH_TOO_LARGE: `A batch holds at most ${signaturesMax} signatures; split it.`,
+  BATCH_TOO_LARGE: `A batch holds at most ${Batch.signaturesMax} signatures; split it.`,
 } as const
 
 /** A batch that was not taken. Nothing of it was verified. */

@@ -11,6 +11,7 @@ import type * as Quote from '../core/quote.js'
 import type * as Receipt from '../core/receipt.js'
 import * as Secret from '../core/secret.js'
 import type { Engine } from '../crypto/engine.js'
+import type { Verifier } from '../crypto/pool.js'
 import { Book } from './book.js'
 import {
   type AmountOptions,
@@ -33,6 +34,8 @@ export type NodePorts = {
   readonly store: Store
   readonly ledger: Ledger
   readonly crypto: Engine
+  /** Other threads for large batches of signatures; without it all are verified on this one. */
+  readonly verifier?: Verifier | undefined
   readonly random: Random
   readonly sleep: Sleep
   /** 32-byte secrets: the seat's state-signing key, and the device's lane key. */

@@ -11,7 +11,8 @@ import * as Voucher from '../core/voucher.js'
 
 export type PayFrame =
   | { readonly type: 'voucher'; readonly handle: number; readonly signed: Voucher.Signed }
-  | { readonly type: 'ticks'; readonly frames: readonly Tick.Frame[] }
+  /** Tick frames end to end, as they came. */
+  | { readonly type: 'ticks'; readonly frames: Uint8Array }
 
 const kinds = { voucher: 1, ticks: 2 } as const
 
@@ -21,7 +22,7 @@ export const encodeVoucher = (handle: number, signed: Voucher.Signed): Uint8Arra
 export const encodeTicks = (...frames: readonly Uint8Array[]): Uint8Array =>
   concat(Uint8Array.of(kinds.ticks), ...frames)
 
-/** @throws VoucherError `BAD_VOUCHER`, TickError `BAD_TICK` */
+/** Looks at vouchers only; ticks are for whoever takes them. @throws VoucherError `BAD_VOUCHER`, TickError `BAD_TICK` */
 export function decode(body: Uint8Array): PayFrame {
   if (body[0] === kinds.voucher && body.length > 5)
     return {
@@ -29,6 +30,6 @@ export function decode(body: Uint8Array): PayFrame {
       handle: Number(toBigInt(body.subarray(1, 5))),
       signed: Voucher.decode(body.subarray(5)),
     }
-  if (body[0] === kinds.ticks) return { type: 'ticks', frames: Tick.decodeAll(body.subarray(1)) }
+  if (body[0] === kinds.ticks) return { type: 'ticks', frames: body.subarray(1) }
   throw new Tick.TickError('a pay frame is a voucher or ticks')
 }

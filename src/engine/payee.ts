@@ -5,7 +5,7 @@
  * A grant of credit lies in the same write as the claim that earned it, and is used only after that write.
  */
 import * as Amount from '../core/amount.js'
-import type { Hex } from '../core/bytes.js'
+import type { Address, Hex } from '../core/bytes.js'
 import { laneTweak } from '../core/chain.js'
 import * as Claim from '../core/claim.js'
 import { SluiceError } from '../core/errors.js'
@@ -118,15 +118,30 @@ export class Payee {
     return this.#streams.length > 0
   }
 
-  /** What comes late for a lane that is closed is worth nothing, and nobody's fault. @throws VoucherError, SignatureError */
-  takeVoucher(signed: Voucher.Signed): void {
+  /** The newest claim, durable or not: what ticks add to. */
+  get newest(): Claim.Claim | undefined {
+    return this.#claim
+  }
+
+  /** Its lane; undefined once it is closed. */
+  get lane(): Lane.Lane | undefined {
+    return this.#lane()
+  }
+
+  get tweak(): Uint8Array {
+    return this.#tweak
+  }
+
+  /**
+   * What comes late for a lane that is closed is worth nothing, and nobody's fault. `known` is who signed it,
+   * where that was found out already. @throws VoucherError, SignatureError
+   */
+  takeVoucher(signed: Voucher.Signed, known?: Address): void {
     const { crypto, domain } = this.#ports
     const lane = this.#lane()
     if (lane === undefined) return
-    const signer = crypto.secp256k1.recover(
-      Voucher.digest(domain, signed.voucher),
-      signed.signature,
-    )
+    const signer =
+      known ?? crypto.secp256k1.recover(Voucher.digest(domain, signed.voucher), signed.signature)
     const claim = Claim.renew(this.channelId, lane, this.#claim, signed, signer)
     if (claim !== this.#claim) this.vouchers += 1
     this.#take(claim)
@@ -137,7 +152,15 @@ export class Payee {
     const { walk } = this.#ports.crypto.chain
     const lane = this.#lane()
     if (lane === undefined) return
-    const claim = Claim.advance(lane, this.#tweak, this.#claim, frame, walk)
+    this.#rise(Claim.advance(lane, this.#tweak, this.#claim, frame, walk))
+  }
+
+  /** What the lane table has verified of the newest claim's chains. */
+  takeProgress(indices: readonly number[], nodes: readonly Uint8Array[]): void {
+    if (this.#claim !== undefined) this.#rise(Claim.raise(this.#claim, indices, nodes))
+  }
+
+  #rise(claim: Claim.Claim): void {
     this.ticks += stepsOf(claim) - stepsOf(this.#claim)
     this.#take(claim)
   }

@@ -6,17 +6,19 @@ import { type Address, type Hex, zeroAddress } from '../core/bytes.js'
 import * as Channel from '../core/channel.js'
 import { SluiceError, toProblem } from '../core/errors.js'
 import * as Introduction from '../core/introduction.js'
-import { limits } from '../core/limits.js'
 import type { Message } from '../core/message.js'
 import * as Proposal from '../core/proposal.js'
+import * as Voucher from '../core/voucher.js'
+import * as Batch from '../crypto/batch.js'
 import type { Engine } from '../crypto/engine.js'
+import type { Verifier } from '../crypto/pool.js'
 import { type Book, seatOf } from './book.js'
 import type { Lanes } from './lanes.js'
 import { controlProtocol, Link, LinkError, payProtocol } from './link.js'
 import * as PayFrame from './pay-frame.js'
-import type { Payee } from './payee.js'
 import type { Payer } from './payer.js'
 import type { Connection, Ledger, Network, Sleep } from './ports.js'
+import { Ticks } from './ticks.js'
 
 export type PeersPorts = {
   readonly network: Network
@@ -28,14 +30,16 @@ export type PeersPorts = {
   readonly lanes: Lanes
   /** Our seat in a channel that a peer offers. @throws SluiceError when the owner does not want it */
   readonly welcome: (offer: Message & { type: 'open' }, link: Link) => Promise<number>
+  /** Verifies large batches of vouchers on other threads; without one all are verified on this. */
+  readonly verifier?: Verifier | undefined
   readonly onPeer: (link: Link, connected: boolean) => void
   readonly onProblem: (error: SluiceError) => void
 }
 
 type Peer = {
   readonly link: Link
-  /** Lanes that pay us over this connection; the index is the handle. */
-  readonly handles: Payee[]
+  /** Its number among all connections: handles count only where they were given out. */
+  readonly number: number
   /** Our side of the upgrade is done. */
   isReady: boolean
 }
@@ -48,9 +52,12 @@ export class Peers {
   readonly #peers = new Map<string, Peer>()
   /** Signing keys of peers that have shown since our start what they hold. */
   readonly #synced = new Set<Address>()
+  readonly #ticks: Ticks
+  #connections = 0
 
   constructor(ports: PeersPorts) {
     this.#ports = ports
+    this.#ticks = new Ticks(ports.crypto)
   }
 
   async start(): Promise<void> {
@@ -110,14 +117,15 @@ export class Peers {
     if (known !== undefined) return known
     const link = new Link(connection, {
       onMessage: (from, message) => this.#onMessage(from, message),
-      onPayFrames: async (from, bodies) => this.#onPayFrames(from, bodies),
+      onPayFrames: (from, bodies) => this.#onPayFrames(from, bodies),
       onProblem: (_, error) => this.#ports.onProblem(error),
     })
-    const peer: Peer = { link, handles: [], isReady: false }
+    const peer: Peer = { link, number: ++this.#connections, isReady: false }
     if (connection.closed.aborted) return peer
     this.#peers.set(connection.id, peer)
     connection.closed.addEventListener('abort', () => {
       this.#peers.delete(connection.id)
+      this.#ticks.forget(peer.number)
       if (link.introduction !== undefined) this.#ports.onPeer(link, false)
     })
     // What ends the link ends the upgrade, and is told to all who wait for it.
@@ -292,36 +300,57 @@ export class Peers {
       for (const message of Channel.greet(channel, from)) link.send(message)
       return
     }
-    const handles = this.#peers.get(link.connection.id)?.handles
+    const peer = this.#peers.get(link.connection.id)
     const isPayer = this.#ports.lanes.payerOf(channelId, lane) === link.signer
-    if (payee === undefined || handles === undefined || !isPayer)
+    if (payee === undefined || peer === undefined || !isPayer)
       throw new LinkError('LANE_UNKNOWN', `There is no lane ${lane} by which you pay us.`)
-    if (!handles.includes(payee)) handles.push(payee)
-    if (handles.length > limits.handlesMax)
-      throw new LinkError('LANE_LIMIT', 'Too many lanes at once.')
-    link.send({
-      type: 'bound',
-      channelId,
-      lane,
-      handle: handles.indexOf(payee),
-      claim: payee.claim,
-    })
+    const handle = this.#ticks.bind(peer.number, payee)
+    link.send({ type: 'bound', channelId, lane, handle, claim: payee.claim })
   }
 
-  /** Vouchers and ticks; the handles are those of this connection alone. */
-  #onPayFrames(link: Link, bodies: readonly Uint8Array[]): void {
-    const handles = this.#peers.get(link.connection.id)?.handles ?? []
-    const lane = (handle: number): Payee => {
-      const payee = handles[handle]
-      if (payee === undefined)
-        throw new LinkError('LANE_UNKNOWN', `There is no handle ${handle} here.`)
-      return payee
+  /** Vouchers and ticks in the order they came; ticks of one read are verified together. */
+  async #onPayFrames(link: Link, bodies: readonly Uint8Array[]): Promise<void> {
+    const number = this.#peers.get(link.connection.id)?.number ?? 0
+    const frames = bodies.map(PayFrame.decode)
+    const signers = await this.#signers(link, frames)
+    let ticks: Uint8Array[] = []
+    for (const [at, frame] of frames.entries()) {
+      if (frame.type === 'ticks') ticks.push(frame.frames)
+      else {
+        this.#ticks.take(number, ticks)
+        ticks = []
+        this.#ticks.payee(number, frame.handle).takeVoucher(frame.signed, signers.get(at))
+      }
     }
-    for (const body of bodies) {
-      const frame = PayFrame.decode(body)
-      if (frame.type === 'voucher') lane(frame.handle).takeVoucher(frame.signed)
-      else for (const tick of frame.frames) lane(tick.handle).takeTicks(tick)
+    this.#ticks.take(number, ticks)
+  }
+
+  /** Who signed the vouchers of a batch that is worth other threads, by their place; the rest is verified where it is taken. */
+  async #signers(
+    link: Link,
+    frames: readonly PayFrame.PayFrame[],
+  ): Promise<ReadonlyMap<number, Address>> {
+    const { verifier, ledger } = this.#ports
+    const known = new Map<number, Address>()
+    const places = frames.flatMap(({ type }, at) => (type === 'voucher' ? [at] : []))
+    if (verifier === undefined || places.length < Batch.pooledMin) return known
+    const { closed } = link.connection
+    for (let from = 0; from < places.length; from += Batch.signaturesMax) {
+      const some = places.slice(from, from + Batch.signaturesMax)
+      const signed = some.flatMap((at) => {
+        const frame = frames[at]
+        if (frame?.type !== 'voucher') return []
+        const { voucher, signature } = frame.signed
+        return [{ digest: Voucher.digest(ledger.domain, voucher), signature }]
+      })
+      while (!verifier.ready()) await verifier.drained(closed)
+      const signers = await verifier.recoverAll(signed, closed)
+      for (const [index, at] of some.entries()) {
+        const signer = signers[index]
+        if (signer !== undefined) known.set(at, signer)
+      }
     }
+    return known
   }
 
   /** The channel, which must be one with this peer. */

@@ -158,7 +158,9 @@ describe.skipIf(!existsSync(executablePath))(`in a browser (needs ${executablePa
   })
 
   it('loads the fast engines', () => {
-    expect(answers.name).toBe('hash chains: WebAssembly kernel; secp256k1: ox WebAssembly')
+    expect(answers.name).toBe(
+      'hash chains and ticks: WebAssembly kernel; secp256k1: ox WebAssembly',
+    )
   })
 
   it('signs and recovers as noble does', () => {

@@ -9,7 +9,7 @@ const bytes = new Uint8Array(32).fill(5)
 it('falls back to noble without WebAssembly, and says so', async () => {
   vi.stubGlobal('WebAssembly', undefined)
   const engine = await loadEngine()
-  expect(engine.name).toMatch(/^hash chains: noble \(.+\); secp256k1: noble \(.+\)$/)
+  expect(engine.name).toMatch(/^hash chains and ticks: noble \(.+\); secp256k1: noble \(.+\)$/)
   expect(engine.chain.walk(position, 3, 3, bytes)).toEqual(noble.chain.walk(position, 3, 3, bytes))
   expect(engine.secp256k1.recover(bytes, engine.secp256k1.sign(bytes, bytes))).toBe(
     noble.secp256k1.publicAddress(bytes),

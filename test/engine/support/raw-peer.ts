@@ -20,6 +20,7 @@ import { limits } from '../../../src/core/limits.js'
 import * as Message from '../../../src/core/message.js'
 import * as Parameters from '../../../src/core/parameters.js'
 import * as Secret from '../../../src/core/secret.js'
+import * as Tick from '../../../src/core/tick.js'
 import type { Update } from '../../../src/core/update.js'
 import type { Engine } from '../../../src/crypto/engine.js'
 import { frames } from '../../../src/engine/frames.js'
@@ -382,7 +383,7 @@ export class RawLink {
       )
       claims.set(key, Claim.renew(channelId, lane, claims.get(key), signed, signer))
     } else
-      for (const tick of frame.frames) {
+      for (const tick of Tick.decodeAll(frame.frames)) {
         const { channelId, lane, key } = on(tick.handle)
         const tweak = RawLane.tweak(channelId, lane.id)
         claims.set(key, Claim.advance(lane, tweak, claims.get(key), tick, engine.chain.walk))

@@ -6,6 +6,7 @@ import { setTimeout as after, setImmediate as turn } from 'node:timers/promises'
 import { zeroAddress } from '../../src/core/bytes.js'
 import type { SluiceError } from '../../src/core/errors.js'
 import type { Engine } from '../../src/crypto/engine.js'
+import type { Verifier } from '../../src/crypto/pool.js'
 import { Node, type NodePorts } from '../../src/engine/node.js'
 import type { Ledger, Network, Store } from '../../src/engine/ports.js'
 import type { EmbeddedLedger } from '../../src/ledger/embedded/client.js'
@@ -36,6 +37,8 @@ export type PersonOptions = {
   readonly accept?: NodePorts['accept']
   /** Stands between the node and its disk. */
   readonly store?: (disk: Store) => Store
+  /** Other threads for batches of signatures; without one all are verified on this. */
+  readonly verifier?: Verifier
 }
 
 /** Somebody with keys, a disk, an account and, unless it has crashed, a node that runs on them. */
@@ -94,14 +97,10 @@ let places = 1_000
 async function createPerson(
   { hub, layer, engine, random }: Ground,
   name: string,
-  {
-    funds = 0n,
-    exposureMax,
-    accept,
-    disk: first = Disk.create(),
-    store = (disk) => disk,
-  }: PersonOptions,
+  options: PersonOptions,
 ): Promise<Person> {
+  const { funds = 0n, exposureMax, verifier, accept } = options
+  const { disk: first = Disk.create(), store = (disk) => disk } = options
   const keys = keysOf(name)
   const ledger = await connectLedger(layer, keys.account, engine)
   const listen = [`/memory/${++places}`]
@@ -148,6 +147,7 @@ async function createPerson(
         store: store(disk.open()),
         ledger: mortal(ledger, dead.signal),
         crypto: engine,
+        verifier,
         random,
         sleep: async (ms, signal) => {
           await after(ms, undefined, { signal: any(signal, dead.signal) }).catch(() => undefined)

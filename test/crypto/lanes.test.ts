@@ -206,6 +206,18 @@ describe.each(Oracle.builds)('%s', (build) => {
     ])
   })
 
+  it('takes a lane up where it was left', () => {
+    const held = { indices: [300, 7, 0, 0], nodes: [nodeOf(0, 300), nodeOf(1, 7)] }
+    table.renew(lane, voucher, held)
+    expect([...table.apply(frame(lane, entry(0, 300), entry(1, 6)), connection)]).toEqual([
+      Verdict.stale,
+    ])
+    expect([...table.apply(frame(lane, entry(0, 310), entry(1, 8)), connection)]).toEqual([0])
+    expect(table.read(lane)).toMatchObject({ indices: [310, 8, 0, 0], steps: 11n })
+    const beyond = { ...held, indices: [length + 1, 0, 0, 0] }
+    expect(() => table.renew(lane, voucher, beyond)).toThrow(InvariantError)
+  })
+
   it('refuses what no checked voucher and no connection can have', () => {
     const calls = [
       () => table.open({ connection: 0, tweak }),

@@ -13,6 +13,7 @@ import {
   parseAbiParameters,
 } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
+import { claims } from './claims.js'
 import {
   type Entry,
   filler,
@@ -20,6 +21,7 @@ import {
   join,
   laneTweak,
   tagged,
+  treeMultiProof,
   treeProof,
   treeRoot,
   uint,
@@ -426,10 +428,19 @@ function trees() {
           value: present ? value : null,
         }
       })
+      const multiProofs = [[], asked.slice(0, 2), asked].map((keys) => {
+        const { ends, siblings } = treeMultiProof(chosen, keys)
+        const plainEnds = ends.map(({ depth, leaf }) => ({
+          depth,
+          leaf: leaf === undefined ? null : { key: leaf[0], value: leaf[1] },
+        }))
+        return { keys, ends: plainEnds, siblings }
+      })
       return {
         entries: chosen.map(([key, value]) => ({ key, value })),
         root: treeRoot(chosen),
         proofs,
+        multiProofs,
       }
     },
   )
@@ -482,6 +493,7 @@ export const vectors = async () => ({
   tree: trees(),
   chain: chains(),
   tick: ticks(),
+  claim: claims(),
 })
 
 /** The text of each file. */

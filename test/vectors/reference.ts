@@ -60,6 +60,29 @@ export function treeProof(
   return { siblings: [sibling, ...below.siblings], leaf: below.leaf }
 }
 
+type Ends = { depth: number; leaf: Entry | undefined }[]
+
+/** Where `keys`, which differ, lead, and the hashes of all to which none does; left before right. */
+export function treeMultiProof(
+  entries: readonly Entry[],
+  keys: readonly Uint8Array[],
+  depth = 0,
+): { ends: Ends; siblings: Uint8Array[] } {
+  if (keys.length === 0) return { ends: [], siblings: [treeRoot(entries, depth)] }
+  if (entries.length < 2) return { ends: [{ depth, leaf: entries[0] }], siblings: [] }
+  const [left, right] = (['0', '1'] as const).map((bit) =>
+    treeMultiProof(
+      side(entries, depth, bit),
+      keys.filter((key) => bits(key)[depth] === bit),
+      depth + 1,
+    ),
+  )
+  return {
+    ends: [...(left?.ends ?? []), ...(right?.ends ?? [])],
+    siblings: [...(left?.siblings ?? []), ...(right?.siblings ?? [])],
+  }
+}
+
 /** What the chains of one lane are bound to: 16 bytes. */
 export const laneTweak = (channelId: Uint8Array, lane: bigint): Uint8Array =>
   tagged('lane', channelId, uint(lane, 8)).slice(0, 16)

@@ -2,7 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import * as Chain from '../../src/core/chain.js'
 import * as Dispute from '../../src/core/dispute.js'
+import * as Claim from '../../src/core/claim.js'
 import type { Lane } from '../../src/core/lane.js'
+import * as MultiProof from '../../src/core/multi-proof.js'
 import * as Opening from '../../src/core/opening.js'
 import * as Parameters from '../../src/core/parameters.js'
 import type { Unit } from '../../src/core/price.js'
@@ -12,6 +14,9 @@ import * as State from '../../src/core/state.js'
 import * as Tick from '../../src/core/tick.js'
 import * as Tree from '../../src/core/tree.js'
 import * as Voucher from '../../src/core/voucher.js'
+import * as Kernel from '../../src/crypto/kernel.js'
+import * as LaneTable from '../../src/crypto/lane-table.js'
+import * as Verdict from '../../src/crypto/verdict.js'
 import { files, vectors } from './generate.js'
 import { hex, unhex } from './reference.js'
 
@@ -84,8 +89,8 @@ it('quotes, stream openings and receipts', () => {
   }
 })
 
-it('trees: roots and proofs', () => {
-  for (const { entries, root, proofs } of all.tree) {
+it('trees: roots, proofs and multi-proofs', () => {
+  for (const { entries, root, proofs, multiProofs } of all.tree) {
     const tree = entries.reduce<Tree.Tree>(
       (t, { key, value }) => Tree.set(t, key, value),
       undefined,
@@ -95,6 +100,12 @@ it('trees: roots and proofs', () => {
       const proof = { siblings, leaf: leaf ?? undefined }
       expect(Tree.prove(tree, key)).toEqual(proof)
       expect(Tree.verify(root, key, proof)).toEqual(value ?? undefined)
+    }
+    for (const { keys, ends, siblings } of multiProofs) {
+      const plain = ends.map(({ depth, leaf }) => ({ depth, leaf: leaf ?? undefined }))
+      const proof = { ends: plain, siblings }
+      expect(MultiProof.prove(tree, keys)).toEqual(proof)
+      expect(MultiProof.verify(root, keys, proof)).toEqual(keys.map((key) => Tree.get(tree, key)))
     }
   }
 })
@@ -119,4 +130,47 @@ it('tick frames', () => {
   }
   const bytes = all.tick.map(({ encoded }) => encoded)
   expect(Tick.decodeAll(new Uint8Array(Buffer.concat(bytes)))).toHaveLength(bytes.length)
+})
+
+/** What the page calls the outcome of a frame. */
+const outcomeOf = (verdict: number | undefined): string =>
+  verdict === Verdict.ok ? 'applied' : verdict === Verdict.stale ? 'stale' : 'refused'
+
+it.each(all.claim)('claims, frame by frame: $voucher.digits digits', (vector) => {
+  const { channelId, lane: id, voucher, capacity, frames } = vector
+  const tweak = Chain.laneTweak(hex(channelId), id)
+  const sessionKey = `0x${'00'.repeat(20)}` as const
+  const lane = { id, payer: 0, payee: 1, asset: 0, folded: 0n, reserved: capacity, sessionKey }
+  const unsigned = { ...voucher, channelId: hex(channelId), lane: id, context: new Uint8Array(32) }
+  const signed = { voucher: Voucher.check(unsigned), signature: new Uint8Array(65) }
+  let claim: Claim.Claim = {
+    signed,
+    indices: Array(voucher.digits).fill(0),
+    nodes: voucher.anchors,
+  }
+  for (const { about, frame, outcome, indices, claim: amount } of frames) {
+    const [decoded] = Tick.decodeAll(frame)
+    if (decoded === undefined) throw new Error('There is one frame.')
+    const before = claim
+    const advance = () => Claim.advance(lane, tweak, claim, decoded, Chain.walk)
+    if (outcome === 'refused') expect(advance, about).toThrow(Tick.TickError)
+    else claim = advance()
+    if (outcome !== 'applied') expect(claim, about).toBe(before)
+    expect(claim.indices, about).toEqual(indices)
+    expect(Claim.amount(claim), about).toBe(amount)
+  }
+})
+
+it.each(['scalar', 'simd'] as const)('claims, frame by frame: the %s kernel', async (build) => {
+  for (const { channelId, lane, handle, voucher, capacity, frames } of all.claim) {
+    const table = LaneTable.from(await Kernel.instantiate(build))
+    const tweak = Chain.laneTweak(hex(channelId), lane)
+    while (table.open({ connection: 1, tweak }) !== handle);
+    table.renew(handle, { ...voucher, limit: (capacity - voucher.base) / voucher.unit })
+    for (const { about, frame, outcome, indices } of frames) {
+      const [verdict] = table.apply(frame, 1)
+      expect(outcomeOf(verdict), about).toBe(outcome)
+      expect(table.read(handle).indices.slice(0, voucher.digits), about).toEqual(indices)
+    }
+  }
 })

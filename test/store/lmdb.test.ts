@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,6 +6,7 @@ import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import * as Lmdb from '../../src/store/lmdb.js'
 import { storeSuite } from '../conformance/store.js'
 import { reap, run, seed, seeded } from '../support/child.js'
+import { callsOf, commitStep, lmdbFiles, noStrace, strace } from '../support/strace.js'
 
 const base = mkdtempSync(join(tmpdir(), 'sluice-store-'))
 afterEach(reap)
@@ -18,49 +19,22 @@ storeSuite('lmdb', {
   reopen: () => Lmdb.open(join(base, `${count}.mdb`)),
 })
 
-const noStrace = spawnSync('strace', ['-V']).status !== 0
 const noMount = process.platform !== 'linux' || process.getuid?.() !== 0
-
-/** The calls of a trace: a sync where it ended, a write to standard output where it began. */
-function completed(trace: string): string[] {
-  const begun = new Map<string, string>()
-  return trace.split('\n').flatMap((line) => {
-    const [pid = '', call = ''] = line.split(/\s+(.*)/)
-    if (call.includes('<unfinished')) {
-      begun.set(pid, call.replace('<unfinished ...>', ''))
-      return call.startsWith('write(1,') ? [call] : []
-    }
-    const resumed = /<\.\.\. \w+ resumed>(.*)/.exec(call)
-    if (resumed === null) return [call]
-    const whole = `${begun.get(pid)}${resumed[1]}`
-    return whole.startsWith('write(1,') ? [] : [whole]
-  })
-}
 
 describe('durability', () => {
   it.skipIf(noStrace)('syncs before it answers (needs strace)', async () => {
     const trace = join(base, 'trace')
-    const strace = ['strace', '-f', '-o', trace]
-    const calls = ['-e', 'trace=openat,pwrite64,pwritev,writev,write,fdatasync,fsync,msync']
     const child = run('test/store/children/committer.ts', [fresh(), '0', '1', '5'], {
-      under: [...strace, ...calls],
+      under: strace(trace, 'openat,pwrite64,pwritev,writev,write,fdatasync,fsync,msync'),
     })
     expect(await child.ended()).toMatchObject({ code: 0 })
 
-    const lines = completed(readFileSync(trace, 'utf8'))
-    const descriptor = (pattern: RegExp): string =>
-      lines.map((line) => pattern.exec(line)?.[1]).findLast((found) => found !== undefined) ?? '?'
-    // LMDB writes pages through the one and its meta page, synchronously, through the other.
-    const data = descriptor(/openat\(.*\d\.mdb", O_RDWR\|O_CREAT(?!\|O_CLOEXEC), .*= (\d+)$/)
-    const meta = descriptor(/openat\(.*\d\.mdb", O_WRONLY\|O_DSYNC.*= (\d+)$/)
-    const ready = lines.findIndex((line) => line.includes('write(1, "ready'))
-    const order = lines
+    const calls = callsOf(readFileSync(trace, 'utf8'), /^write\(1,/)
+    const files = lmdbFiles(calls)
+    const ready = calls.findIndex((call) => call.includes('write(1, "ready'))
+    const order = calls
       .slice(ready + 1)
-      .map((line) => {
-        if (new RegExp(`fdatasync\\(${data}\\)? .*= 0`).test(line)) return 'sync'
-        if (new RegExp(`pwrite(64|v)\\(${meta},.*= [1-9]`).test(line)) return 'meta'
-        return /write\(1, "(\d)\\n"/.exec(line)?.[1]
-      })
+      .map((call) => commitStep(call, files) ?? /write\(1, "(\d)\\n"/.exec(call)?.[1])
       .filter((step) => step !== undefined)
     expect(order.join(' ')).toBe('sync meta 0 sync meta 1 sync meta 2 sync meta 3 sync meta 4')
   })

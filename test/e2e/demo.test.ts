@@ -1,10 +1,10 @@
 /** `sluice demo`: one file from one process to another, to the unit, whatever its size and price. */
-import { writeFileSync } from 'node:fs'
+import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { seeded } from '../support/child.js'
-import { makeScratch, reap, run, seedOf, sluice } from '../support/processes.js'
+import { makeScratch, type Running, reap, run, seedOf, sluice } from '../support/processes.js'
 import { content, sha256 } from './market.js'
 
 const scratch = makeScratch('demo')
@@ -15,8 +15,32 @@ afterAll(scratch.remove)
 /** A file of `bytes` bytes. */
 function file(bytes: number): string {
   const path = join(scratch.path, `${bytes}.bin`)
-  writeFileSync(path, content(bytes, random))
+  writeFileSync(path, '')
+  for (let left = bytes; left > 0; left -= 2 ** 26)
+    appendFileSync(path, content(Math.min(left, 2 ** 26), random))
   return path
+}
+
+/** The most memory that each child of a demo has held, in bytes, as far as the system tells. */
+async function peaksOf(demo: Running): Promise<Map<string, number>> {
+  const peaks = new Map<string, number>()
+  const look = (): void => {
+    const children = readFileSync(`/proc/${demo.pid}/task/${demo.pid}/children`, 'utf8')
+    for (const pid of children.split(' ').filter((each) => each !== '')) {
+      const [, kibibytes] =
+        /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
+      peaks.set(pid, Number(kibibytes) * 1_024)
+    }
+  }
+  try {
+    for (let seen = 0; ; seen = demo.lines.length) {
+      await demo.event('progress', seen)
+      look()
+    }
+  } catch {
+    // It has ended, or this system has no /proc.
+    return peaks
+  }
 }
 
 /** The last line of `sluice demo --json`, as the issue lays it down. */
@@ -84,6 +108,21 @@ describe('sluice demo --json', () => {
     const { code, stdout, stderr } = await run(['demo', '--json', '--price', price, path])
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     await checkResult(stdout, path, normal)
+  })
+
+  it('sells a GiB, and none of its processes ever holds half of it', {
+    timeout: 300_000,
+  }, async () => {
+    const path = file(2 ** 30)
+    const demo = sluice(['demo', '--json', '--price', '7/3000B', path])
+    const watched = peaksOf(demo)
+    const { code, stdout, stderr } = await demo.ended
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    await checkResult(stdout, path, odd)
+    const peaks = await watched
+    if (process.platform === 'linux') expect(peaks.size).toBe(3)
+    for (const peak of peaks.values()) expect(peak).toBeLessThan(2 ** 29)
+    rmSync(path)
   })
 
   it('ends with its three processes when it is killed, and goes on in the home it was given', async () => {

@@ -172,16 +172,20 @@ async function download(
   { onProgress }: BuyFileOptions,
 ): Promise<Uint8Array> {
   let file: PartFile | undefined
+  // Before the loop is left: leaving it would drain, and acknowledge what is not on the disk.
+  const cutOff = (cause: unknown): never => {
+    purchase.abort()
+    throw cause
+  }
   try {
     file = await PartFile.open(path, purchase.position, (offset) => {
       purchase.acknowledge(offset)
       onProgress?.(offset)
     })
-    for await (const data of purchase) await file.write(data)
+    for await (const data of purchase) await file.write(data).catch(cutOff)
     return await file.finish()
   } catch (cause) {
-    purchase.abort()
-    throw cause
+    return cutOff(cause)
   } finally {
     await file?.close()
   }

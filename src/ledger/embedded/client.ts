@@ -2,14 +2,14 @@
  * The embedded layer as one account sees it: the engine's `Ledger` port over a transport, in process or HTTP.
  * It signs what it sends and trusts the layer's operator for the rest; it never resubmits blindly.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setTimeout as after } from 'node:timers/promises'
 import * as Amount from '../../core/amount.js'
 import { type Address, type Hex, toHex, zeroAddress } from '../../core/bytes.js'
 import * as Claim from '../../core/claim.js'
 import { SluiceError } from '../../core/errors.js'
 import * as Parameters from '../../core/parameters.js'
 import type { Table } from '../../core/state.js'
-import type { Ledger, LedgerChannel, LedgerEvent, LedgerLane } from '../../engine/ports.js'
+import type { Ledger, LedgerChannel, LedgerEvent, LedgerLane, Sleep } from '../../engine/ports.js'
 import { LedgerError } from '../error.js'
 import * as Answer from './answer.js'
 import { type Json, type Transport, waitMaxMs } from './api.js'
@@ -28,6 +28,8 @@ export type Options = {
   readonly sign: (digest: Uint8Array) => Uint8Array | Promise<Uint8Array>
   /** Ends everything under way. */
   readonly signal?: AbortSignal
+  /** Real time unless told. */
+  readonly sleep?: Sleep
 }
 
 /** Tries of one call when other programs use the same account at the same time. */
@@ -41,7 +43,7 @@ const pauseMaxMs = 5_000
  * @throws LedgerError `LEDGER_UNREACHABLE`, `NOT_A_LEDGER`
  */
 export async function connect(transport: Transport, options: Options): Promise<EmbeddedLedger> {
-  const { account, sign, signal: ended = new AbortController().signal } = options
+  const { account, sign, signal: ended = new AbortController().signal, sleep = realSleep } = options
   const info = Answer.info(await transport('info', {}, ended))
   const { chainId } = info
   const domain = Call.domainOf(chainId)
@@ -131,7 +133,7 @@ export async function connect(transport: Transport, options: Options): Promise<E
       } catch (error) {
         if (both.aborted) return
         if (!(error instanceof SluiceError) || error.code !== 'LEDGER_UNREACHABLE') throw error
-        await sleep(pause, undefined, { signal: both }).catch(() => {})
+        await sleep(pause, both)
         pause = Math.min(2 * pause, pauseMaxMs)
       }
     }
@@ -239,6 +241,9 @@ const isWithdrawn = ({ withdrawn }: LedgerChannel, wanted: Table): boolean =>
   wanted.every((row, seat) =>
     row.every((amount, asset) => (withdrawn[seat]?.[asset] ?? 0n) >= amount),
   )
+
+const realSleep: Sleep = (ms, signal) =>
+  after(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined)
 
 /** Whether the seat has brought all it has to. */
 const covers = (channel: LedgerChannel, seat: number, due: readonly bigint[]): boolean =>

@@ -2,6 +2,7 @@
  * The embedded layer in one process: carries out transactions one after the other, durably before it answers,
  * and keeps time and the log of events. It must never tell anybody anything that a crash could take back.
  */
+import { setTimeout as after } from 'node:timers/promises'
 import * as Amount from '../../core/amount.js'
 import { type Address, type Hex, toBigInt, uint } from '../../core/bytes.js'
 import { assert } from '../../core/errors.js'
@@ -11,6 +12,7 @@ import type {
   LedgerEvent,
   LedgerLane,
   Random,
+  Sleep,
   Store,
   Write,
 } from '../../engine/ports.js'
@@ -46,6 +48,8 @@ export type Options = {
   readonly random: Random
   /** Milliseconds since the Unix epoch; only differences count once the layer exists. */
   readonly clock?: Clock
+  /** Between two heartbeats; real time, which keeps no process alive, unless told. */
+  readonly sleep?: Sleep
   /** For a layer that is created now; one that exists keeps its own. */
   readonly minChallengePeriod?: bigint
   readonly challengeBond?: bigint
@@ -64,6 +68,11 @@ const heartbeatMs = 10_000
 /** Does not jump with the machine's clock, and stops with it when it sleeps. */
 const steadyClock: Clock = () => performance.timeOrigin + performance.now()
 
+const idleSleep: Sleep = (ms, signal) =>
+  after(ms, undefined, { ref: false, ...(signal === undefined ? {} : { signal }) }).catch(
+    () => undefined,
+  )
+
 type Job = {
   readonly transaction: Call.Transaction
   readonly resolve: () => void
@@ -75,7 +84,7 @@ type Job = {
  * @throws LedgerError `LEDGER_DAMAGED`, StoreError
  */
 export async function open(options: Options): Promise<Layer> {
-  const { store, recover, random, clock = steadyClock } = options
+  const { store, recover, random, clock = steadyClock, sleep = idleSleep } = options
   if (store.get(Records.metaKey) === undefined) await create(store, random, clock, options)
   const rules = { ...readMeta(store), recover }
   const records = Records.over(store.get)
@@ -146,9 +155,16 @@ export async function open(options: Options): Promise<Layer> {
     for (const wake of [...waiting]) wake()
   }
 
-  // A failing disk shows in the next answer that needs it.
-  const heartbeat = setInterval(() => time().catch(() => {}), heartbeatMs)
-  heartbeat.unref()
+  const ended = new AbortController()
+  async function beat(): Promise<void> {
+    for (;;) {
+      await sleep(heartbeatMs, ended.signal)
+      if (ended.signal.aborted) return
+      // A failing disk shows in the next answer that needs it.
+      await time().catch(() => {})
+    }
+  }
+  void beat()
 
   return {
     rules,
@@ -193,7 +209,7 @@ export async function open(options: Options): Promise<Layer> {
     async close() {
       if (closed) return
       closed = true
-      clearInterval(heartbeat)
+      ended.abort()
       await running
       await time()
     },

@@ -1,0 +1,95 @@
+/**
+ * No honest party loses more than the credit window of one lane, nor more over all than its owner allows
+ * (promise 1): what was sent, at its price, less what can be claimed.
+ */
+import type { Hex } from '../../core/bytes.js'
+import * as Claim from '../../core/claim.js'
+import type { Price } from '../../core/price.js'
+import * as Records from '../../engine/records.js'
+import { costOf, windowOf } from '../model.js'
+import type { Make, Subject } from '../witness.js'
+
+type Sold = { readonly price: Price; readonly quantum: bigint; position: bigint }
+
+export const creditWindow: Make = (_witness, fail) => {
+  const lanes = tracked()
+  return {
+    onWord(from, _to, said) {
+      if (!from.honest || said.type !== 'data') return
+      const key = lanes.note(from, said)
+      if (key === undefined) return
+      const { debt, accepted, quantum } = lanes.debt(from, key)
+      const allowed = windowOf(quantum, accepted)
+      if (debt > allowed)
+        fail(`${from.name} has sent for ${debt} more than was paid; the window is ${allowed}`)
+    },
+    onRestored: lanes.forget,
+  }
+}
+
+export const exposureCap: Make = (_witness, fail) => {
+  const lanes = tracked()
+  return {
+    onWord(from, _to, said) {
+      if (!from.honest || from.exposureMax === undefined || said.type !== 'data') return
+      if (lanes.note(from, said) === undefined) return
+      const total = lanes.open(from).reduce((sum, key) => {
+        const { debt } = lanes.debt(from, key)
+        return sum + (debt > 0n ? debt : 0n)
+      }, 0n)
+      if (total > from.exposureMax)
+        fail(`${from.name} is owed ${total} in all; its owner allows ${from.exposureMax}`)
+    },
+    onRestored: lanes.forget,
+  }
+}
+
+/** What each payee has sent on each lane. */
+function tracked() {
+  /** By payee and lane, then by purchase. */
+  const sold = new Map<string, Map<Hex, Sold>>()
+  const at = (person: Subject, key: string): string => `${person.name} ${key}`
+  return {
+    /** Takes note of data that leaves; the lane's key. */
+    note(
+      from: Subject,
+      said: { topic: { quote: Quoted | undefined; open: Opened | undefined }; position: bigint },
+    ): string | undefined {
+      const { quote, open } = said.topic
+      if (quote === undefined || open === undefined) return undefined
+      const key = Records.laneKey(open.channelId, open.lane)
+      const purchases = sold.get(at(from, key)) ?? new Map<Hex, Sold>()
+      sold.set(at(from, key), purchases)
+      const { price, quantum } = quote
+      const known = purchases.get(open.purchase) ?? { price, quantum, position: open.offset }
+      purchases.set(open.purchase, known)
+      if (said.position > known.position) known.position = said.position
+      return key
+    },
+    debt(person: Subject, key: string): { debt: bigint; accepted: bigint; quantum: bigint } {
+      const accepted = Claim.amount(person.lanes.get(key)?.claim)
+      let [cost, dearest] = [0n, 1n]
+      for (const { price, quantum, position } of sold.get(at(person, key))?.values() ?? []) {
+        cost += costOf(price, position)
+        const each = costOf(price, quantum)
+        if (each > dearest) dearest = each
+      }
+      return { debt: cost - accepted, accepted, quantum: dearest }
+    },
+    /** Lanes of a payee that are open on its disk. */
+    open: (person: Subject): string[] =>
+      [...person.lanes.keys()].filter((key) => sold.has(at(person, key))),
+    /** With an old disk the debt of its future is lost: one window, which is what an old disk may cost. */
+    forget(person: Subject): void {
+      for (const key of [...sold.keys()]) if (key.startsWith(`${person.name} `)) sold.delete(key)
+    },
+  }
+}
+
+type Quoted = { readonly price: Price; readonly quantum: bigint }
+type Opened = {
+  readonly channelId: Hex
+  readonly lane: bigint
+  readonly purchase: Hex
+  readonly offset: bigint
+}

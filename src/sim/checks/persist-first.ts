@@ -1,0 +1,85 @@
+/** No signature, voucher, acknowledgement or byte leaves before what it commits to is durable (promise 2). */
+import { equals, type Hex } from '../../core/bytes.js'
+import * as Claim from '../../core/claim.js'
+import * as Meter from '../../core/meter.js'
+import * as Records from '../../engine/records.js'
+import type { Said, Topic } from '../wiretap.js'
+import { type Make, type Subject, short } from '../witness.js'
+
+export const persistFirst: Make = (_witness, fail) => {
+  const message = (from: Subject, said: Said & { type: 'message' }): void => {
+    const { message } = said
+    if (message.type === 'problem' || message.type === 'hello' || message.type === 'synced') return
+    if (message.type === 'open') {
+      const { parameters } = message
+      const isKnown = [...from.channels.values()].some((channel) =>
+        equals(channel.parameters.salt, parameters.salt),
+      )
+      if (!isKnown) fail(`${from.name} offers a channel that its disk does not know`)
+      return
+    }
+    const channel = from.channels.get(message.channelId)
+    const newest = channel?.complete?.version ?? -1n
+    const proposal = channel?.proposal
+    const where = `${message.type} of ${short(message.channelId)}`
+    switch (message.type) {
+      case 'opened':
+        if (newest < 0n) fail(`${from.name} says ${where}, which is not on its disk`)
+        return
+      case 'agree':
+      case 'complete': {
+        const isOnDisk =
+          newest >= message.version ||
+          (proposal?.version === message.version &&
+            proposal.signature !== undefined &&
+            equals(proposal.signature, message.signature))
+        if (!isOnDisk) fail(`${from.name} says ${where} ${message.version}; its disk has ${newest}`)
+        return
+      }
+      case 'propose':
+        if (newest < message.version && proposal?.attempt !== message.attempt)
+          fail(`${from.name} says ${where} ${message.version}, which is not on its disk`)
+        return
+      case 'sync':
+        if (newest < (message.complete?.version ?? -1n))
+          fail(`${from.name} shows version ${message.complete?.version}; its disk has ${newest}`)
+        return
+      case 'bound': {
+        const lane = record(from, message.channelId, message.lane)
+        if (lane !== undefined && Claim.amount(message.claim) > Claim.amount(lane.claim))
+          fail(`${from.name} shows a claim of ${Claim.amount(message.claim)}, not on its disk`)
+      }
+    }
+  }
+  const sale = (from: Subject, { open }: Topic): Meter.Meter | undefined =>
+    open && record(from, open.channelId, open.lane)?.meter
+  return {
+    onWord(from, _to, said) {
+      if (!from.honest) return
+      if (said.type === 'message') return message(from, said)
+      if (said.type === 'voucher') {
+        const lane = record(from, said.of.channelId, said.of.lane)
+        const { epoch } = said.signed.voucher
+        if (lane !== undefined && epoch > (lane.claim?.signed.voucher.epoch ?? 0))
+          fail(`${from.name} sends a voucher of epoch ${epoch} that is not on its disk`)
+        return
+      }
+      if (said.type !== 'data' && said.type !== 'acknowledgement') return
+      const meter = sale(from, said.topic)
+      const purchase = meter && Meter.find(meter, said.topic.open?.purchase ?? '0x')
+      if (meter === undefined) return
+      if (said.type === 'data' && said.position > (purchase?.granted ?? 0n))
+        fail(`${from.name} sends up to ${said.position}; granted is ${purchase?.granted}`)
+      if (said.type === 'acknowledgement' && said.position > (purchase?.acknowledged ?? 0n))
+        fail(`${from.name} acknowledges ${said.position}; its disk has ${purchase?.acknowledged}`)
+    },
+  }
+}
+
+/** The lane's record on disk; undefined once the lane is closed there. A lane never written reads as empty. */
+function record(from: Subject, channelId: Hex, lane: bigint): Records.LaneRecord | undefined {
+  const known = from.lanes.get(Records.laneKey(channelId, lane))
+  const lanes = from.channels.get(channelId)?.complete?.body.lanes ?? []
+  const isOpen = lanes.some(({ id }) => id === lane)
+  return known ?? (isOpen ? { claim: undefined, meter: Meter.empty } : undefined)
+}

@@ -1,0 +1,122 @@
+/**
+ * States are what was proposed and nothing else; lanes close with what was proven, no less and no more than
+ * was owed; and the layer pays that out to the unit (promises 1, 3 and 4).
+ */
+import type { Hex } from '../../core/bytes.js'
+import * as Claim from '../../core/claim.js'
+import type { Price } from '../../core/price.js'
+import * as Voucher from '../../core/voucher.js'
+import type { LedgerChannel } from '../../engine/ports.js'
+import * as Records from '../../engine/records.js'
+import { costOf } from '../model.js'
+import { type Make, type Subject, short } from '../witness.js'
+
+/** Every state that completes is what the reference model makes of the proposals. */
+export const asProposed: Make = (witness, fail) => ({
+  onChannel(person, channel, before) {
+    const { complete } = channel
+    if (complete === undefined || complete.version === before?.complete?.version) return
+    if (witness.model.completed(channel, complete) === undefined)
+      fail(
+        `version ${complete.version} of ${short(channel.id)} at ${person.name} is not what was proposed`,
+      )
+  },
+})
+
+/** A payee never signs away what it has accepted. */
+export const noUnderFold: Make = (witness, fail) => {
+  /** By payee and lane: the highest claim its disk ever had. */
+  const highest = new Map<string, bigint>()
+  return {
+    onChannel(person, channel, before) {
+      const { complete } = channel
+      if (complete === undefined || complete.version === before?.complete?.version) return
+      const purse = witness.model.completed(channel, complete)
+      for (const lane of before?.complete?.body.lanes ?? []) {
+        const claim = purse?.closed.get(lane.id)
+        if (lane.payee !== channel.seat || claim === undefined) continue
+        const accepted = highest.get(`${person.name} ${Records.laneKey(channel.id, lane.id)}`) ?? 0n
+        if (claim < accepted)
+          fail(`${person.name} let a lane close with ${claim}; it had accepted ${accepted}`)
+      }
+    },
+    onLane(person, key, record) {
+      const at = `${person.name} ${key}`
+      const now = Claim.amount(record?.claim)
+      if (now > (highest.get(at) ?? 0n)) highest.set(at, now)
+    },
+    onRestored(person) {
+      for (const at of [...highest.keys()]) if (at.startsWith(`${person.name} `)) highest.delete(at)
+    },
+  }
+}
+
+/** A payer never promises, nor closes a lane with, more than it has acknowledged costs. */
+export const noOverPay: Make = (witness, fail) => {
+  /** By payer and lane, then purchase: the highest offset its disk ever acknowledged. */
+  const taken = new Map<string, Map<Hex, { price: Price; offset: bigint }>>()
+  const vouchers = new Map<string, Voucher.Voucher>()
+  const owed = (at: string): bigint =>
+    [...(taken.get(at)?.values() ?? [])].reduce(
+      (sum, { price, offset }) => sum + costOf(price, offset),
+      0n,
+    )
+  const check = (person: Subject, at: string, promised: bigint): void => {
+    const most = owed(at)
+    if (promised > most) fail(`${person.name} promises ${promised} where it owes ${most}`)
+  }
+  return {
+    onLane(person, key, record) {
+      const at = `${person.name} ${key}`
+      const purchases = taken.get(at) ?? new Map()
+      taken.set(at, purchases)
+      for (const { id, price, acknowledged } of record?.meter.purchases ?? [])
+        if (acknowledged >= (purchases.get(id)?.offset ?? 0n))
+          purchases.set(id, { price, offset: acknowledged })
+    },
+    onWord(from, _to, said) {
+      if (!from.honest) return
+      if (said.type === 'voucher') {
+        const { voucher } = said.signed
+        const at = `${from.name} ${Records.laneKey(voucher.channelId, voucher.lane)}`
+        vouchers.set(`${at} ${voucher.epoch}`, voucher)
+        check(from, at, voucher.base)
+      }
+      if (said.type === 'ticks') {
+        const at = `${from.name} ${Records.laneKey(said.of.channelId, said.of.lane)}`
+        const voucher = vouchers.get(`${at} ${said.frame.epoch}`)
+        const { index = 0 } = said.frame.entries[0] ?? {}
+        if (voucher !== undefined) check(from, at, Voucher.claim(voucher, [index]))
+      }
+    },
+    onChannel(person, channel, before) {
+      const { complete } = channel
+      if (complete === undefined || complete.version === before?.complete?.version) return
+      const purse = witness.model.completed(channel, complete)
+      for (const lane of before?.complete?.body.lanes ?? []) {
+        const claim = purse?.closed.get(lane.id)
+        if (lane.payer === channel.seat && claim !== undefined)
+          check(person, `${person.name} ${Records.laneKey(channel.id, lane.id)}`, claim)
+      }
+    },
+  }
+}
+
+/** The layer, as the world can look at it at the end. */
+export type Payouts = () => readonly { readonly id: Hex; readonly view: LedgerChannel }[]
+
+/** What the layer has paid out is what the newest state says. */
+export const paidToTheUnit =
+  (payouts: Payouts): Make =>
+  (witness, fail) => ({
+    onEnd() {
+      for (const { id, view } of payouts()) {
+        if (view.status !== 'closed') continue
+        const due = witness.model.newest(id)?.balances ?? []
+        for (const [seat, row] of view.withdrawn.entries())
+          for (const [asset, paid] of row.entries())
+            if (paid !== due[seat]?.[asset])
+              fail(`seat ${seat} of ${short(id)} was paid ${paid}; due is ${due[seat]?.[asset]}`)
+      }
+    },
+  })

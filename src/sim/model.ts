@@ -1,0 +1,144 @@
+/**
+ * The reference model: what money should do, in a few lines that share nothing with the engine. It hears what is
+ * proposed and acknowledged, and says which contents a state may have and what a lane may cost.
+ */
+import type { Hex } from '../core/bytes.js'
+import type { Channel, Complete } from '../core/channel.js'
+import type { Price } from '../core/price.js'
+import type { Body } from '../core/state.js'
+import type { Update } from '../core/update.js'
+
+/** A state's money, and nothing else. Lanes by id. */
+export type Purse = {
+  readonly balances: readonly (readonly bigint[])[]
+  readonly lanes: ReadonlyMap<bigint, Strip>
+  readonly nextLane: bigint
+  /** Claims that lanes were closed with, over the channel's life. */
+  readonly closed: ReadonlyMap<bigint, bigint>
+}
+
+type Strip = {
+  readonly payer: number
+  readonly payee: number
+  readonly asset: number
+  readonly folded: bigint
+  readonly reserved: bigint
+}
+
+/** Contents remembered of one version at most: a liar proposes many. */
+const candidatesMax = 64
+
+export class Model {
+  /** By channel and version: what was proposed for it. */
+  readonly #candidates = new Map<string, Purse[]>()
+  /** By channel: the versions that were completed. */
+  readonly #purses = new Map<Hex, Map<bigint, Purse>>()
+
+  /** Somebody proposes `updates` for a version. */
+  proposed(channelId: Hex, version: bigint, updates: readonly Update[]): void {
+    const before = this.#purses.get(channelId)?.get(version - 1n)
+    if (before === undefined) return
+    const after = updates.reduce<Purse | undefined>(
+      (purse, update) => purse && change(purse, update),
+      before,
+    )
+    const key = `${channelId} ${version}`
+    const known = this.#candidates.get(key) ?? []
+    if (after !== undefined && known.length < candidatesMax)
+      this.#candidates.set(key, [...known, after])
+  }
+
+  /** What a completed state should hold: undefined when nothing that was proposed leads there. */
+  completed({ id, parameters }: Channel, { version, body }: Complete): Purse | undefined {
+    const purses = this.#purses.get(id) ?? new Map<bigint, Purse>()
+    this.#purses.set(id, purses)
+    const known = purses.get(version)
+    if (known !== undefined) return matches(known, body) ? known : undefined
+    const opening: Purse = {
+      balances: parameters.deposits,
+      lanes: new Map(),
+      nextLane: 0n,
+      closed: new Map(),
+    }
+    const candidates = version === 0n ? [opening] : this.#candidates.get(`${id} ${version}`)
+    const found = candidates?.find((purse) => matches(purse, body))
+    if (found !== undefined) purses.set(version, found)
+    return found
+  }
+
+  /** The newest completed contents of a channel. */
+  newest(channelId: Hex): Purse | undefined {
+    return [...(this.#purses.get(channelId)?.values() ?? [])].at(-1)
+  }
+}
+
+function change(purse: Purse, update: Update): Purse | undefined {
+  const { balances, lanes, nextLane, closed } = purse
+  const plus = (seat: number, asset: number, amount: bigint): readonly (readonly bigint[])[] =>
+    balances.map((row, at) =>
+      at === seat ? row.map((each, of) => (of === asset ? each + amount : each)) : row,
+    )
+  if (update.type === 'lane-open') {
+    const { payer, payee, asset, reserved } = update
+    const strip = { payer, payee, asset, folded: 0n, reserved }
+    return {
+      balances: plus(payer, asset, -reserved),
+      lanes: new Map(lanes).set(nextLane, strip),
+      nextLane: nextLane + 1n,
+      closed,
+    }
+  }
+  if (update.type !== 'fold' && update.type !== 'lane-close') return purse
+  const strip = lanes.get(update.lane)
+  if (strip === undefined) return undefined
+  const paid = update.claim - strip.folded
+  const left = strip.reserved - paid
+  const isPaid = plus(strip.payee, strip.asset, paid)
+  const rest = new Map(lanes)
+  if (update.type === 'fold') {
+    rest.set(update.lane, { ...strip, folded: update.claim, reserved: left })
+    return { balances: isPaid, lanes: rest, nextLane, closed }
+  }
+  rest.delete(update.lane)
+  return {
+    balances: isPaid.map((row, at) =>
+      at === strip.payer ? row.map((each, of) => (of === strip.asset ? each + left : each)) : row,
+    ),
+    lanes: rest,
+    nextLane,
+    closed: new Map(closed).set(update.lane, update.claim),
+  }
+}
+
+function matches(purse: Purse, { outcome, lanes }: Body): boolean {
+  const same = (a: readonly (readonly bigint[])[], b: readonly (readonly bigint[])[]): boolean =>
+    a.length === b.length && a.every((row, s) => row.every((each, at) => each === b[s]?.[at]))
+  return (
+    same(purse.balances, outcome.balances) &&
+    purse.nextLane === outcome.nextLane &&
+    purse.lanes.size === lanes.length &&
+    lanes.every((lane) => {
+      const strip = purse.lanes.get(lane.id)
+      return (
+        strip?.payer === lane.payer &&
+        strip.payee === lane.payee &&
+        strip.asset === lane.asset &&
+        strip.folded === lane.folded &&
+        strip.reserved === lane.reserved
+      )
+    })
+  )
+}
+
+/** Price × offset, rounded up: seconds are counted in milliseconds. */
+export function costOf({ amount, per, unit }: Price, offset: bigint): bigint {
+  const steps = unit === 'second' ? per * 1000n : per
+  const product = amount * offset
+  return product / steps + (product % steps === 0n ? 0n : 1n)
+}
+
+/** Most credit a payee may give on a lane that has paid `accepted`, one quantum costing `quantum`. */
+export function windowOf(quantum: bigint, accepted: bigint): bigint {
+  const quanta = 1n + accepted / quantum
+  return (quanta > 64n ? 64n : quanta) * quantum
+}

@@ -249,7 +249,12 @@ export class Peers {
         if (message.type === 'propose' && Proposal.needsLook(channel, message.updates))
           await book.look(channel.id)
         const from = seatOf(channel, signer)
+        const known = this.#ports.lanes.paying(signer)
         await book.update(channel.id, { type: 'message', from, message })
+        // An old disk learns of its own lanes here; until they are bound we deny what we promised on them.
+        for (const payer of this.#ports.lanes.paying(signer))
+          if (!known.includes(payer) && !payer.isBoundTo(link))
+            link.send({ type: 'bind', channelId: payer.channelId, lane: payer.id })
       }
     }
   }

@@ -48,6 +48,8 @@ export type LiarPorts = {
   readonly onLie: (lie: Lie) => void
 }
 
+/** Lies looked at until one fits the frame. */
+const triesMax = 6
 /** Frames kept for a replay. */
 const memoryMax = 64
 
@@ -83,11 +85,16 @@ export class Liar {
       return []
     }
     if (!chance.hit(share)) return [body]
-    const lie = chance.pick(repertoire)
-    const told = this.#tell(lie, protocol, body)
-    if (told === undefined) return [body]
-    onLie(lie)
-    return told
+    for (let tries = 0; tries < triesMax; tries++) {
+      const lie = chance.pick(repertoire)
+      // These end a connection as a rule: told often, nothing else could be told.
+      if ((lie === 'garbage' || lie === 'silence') && !chance.hit(0.1)) continue
+      const told = this.#tell(lie, protocol, body)
+      if (told === undefined) continue
+      onLie(lie)
+      return told
+    }
+    return [body]
   }
 
   #remember(protocol: string, body: Uint8Array): void {

@@ -66,9 +66,13 @@ export class Model {
     return found
   }
 
-  /** The newest completed contents of a channel. */
-  newest(channelId: Hex): Purse | undefined {
-    return [...(this.#purses.get(channelId)?.values() ?? [])].at(-1)
+  /** Contents that a cooperative close may pay out: what completed last, or was proposed to follow it. */
+  payable(channelId: Hex): readonly Purse[] {
+    const [version, newest] = [...(this.#purses.get(channelId) ?? [])].at(-1) ?? [0n, undefined]
+    const next = this.#candidates.get(`${channelId} ${version + 1n}`) ?? []
+    return [...(newest === undefined ? [] : [newest]), ...next].filter(
+      ({ lanes }) => lanes.size === 0,
+    )
   }
 }
 

@@ -108,7 +108,6 @@ export class Hub {
     ] as const) {
       const end = this.#stations.get(from)?.connections.get(to)
       if (end === undefined) continue
-      this.#part(end)
       end.lose()
       return
     }
@@ -194,6 +193,7 @@ export class Hub {
   #part(end: End): void {
     const { time, chance, weather } = this.#ports
     const other = end.other()
+    if (other.closed.aborted) return
     const notices = chance.hit(weather.halfOpen)
       ? chance.between(...keepAliveMs)
       : this.#arrival(end.own.name, end.remote.name) - time.nowMs
@@ -225,7 +225,7 @@ export class Hub {
         })
       },
       onChunk: (stream, chunk) =>
-        trace.input(`${from.name}>${to.name} ${stream.id} ${stream.protocol} ${nameOf(chunk)}`),
+        trace.input(`${to.name}>${from.name} ${stream.id} ${stream.protocol} ${nameOf(chunk)}`),
     }
   }
 }
@@ -312,14 +312,13 @@ class End implements Connection {
   }
 
   async close(): Promise<void> {
-    if (this.closed.aborted) return
-    this.#hub.part(this)
     this.lose()
   }
 
-  /** This end takes the connection for lost. */
+  /** This end takes the connection for lost; the other one notices sooner or later. */
   lose(): void {
     if (this.closed.aborted) return
+    this.#hub.part(this)
     if (this.own.connections.get(this.remote.name) === this)
       this.own.connections.delete(this.remote.name)
     if (!this.own.life.alive) return

@@ -166,6 +166,7 @@ export class Person {
       witness.problem(name, error)
     })
     trace.note(`${name} is up`)
+    witness.started(name)
     await node.start()
     this.#own = { node, sleep, life }
     this.#options.live(this, this.#own)
@@ -174,8 +175,6 @@ export class Person {
   /** What an owner's command failed with: a typed error, or a bug. */
   failed(error: unknown): string {
     if (error instanceof SluiceError) return error.code
-    // What the owner's own signal gives everywhere in JavaScript.
-    if (error instanceof DOMException && error.name === 'AbortError') return 'GIVEN_UP'
     if (this.honest)
       this.#ground.witness.fail('typed-errors', `${this.name}: ${String(error).slice(0, 200)}`)
     return 'UNTYPED'

@@ -3,6 +3,7 @@
  * world does depends on its seed alone; nothing here waits for a real clock.
  */
 import { setImmediate as turn } from 'node:timers/promises'
+import { SluiceError } from '../core/errors.js'
 import type { Sleep } from '../engine/ports.js'
 
 type Event = { readonly atMs: number; readonly order: number; action: (() => void) | undefined }
@@ -46,7 +47,7 @@ export class Time {
   /** Aborts after `ms`. */
   deadline(ms: number): AbortSignal {
     const controller = new AbortController()
-    this.after(ms, () => controller.abort())
+    this.after(ms, () => controller.abort(givenUp))
     return controller.signal
   }
 
@@ -97,6 +98,8 @@ export class Time {
     return first
   }
 }
+
+const givenUp = new SluiceError('GIVEN_UP', 'The owner gave the command up.')
 
 const before = (a: Event | undefined, b: Event): boolean =>
   a !== undefined && (a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order))

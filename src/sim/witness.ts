@@ -36,6 +36,8 @@ export type Checker = {
   ) => void
   /** Somebody, honest or not, says something to somebody. */
   readonly onWord?: (from: Subject, to: Subject, said: Said, stream: StreamName) => void
+  /** The person's node starts, on whatever the disk holds. */
+  readonly onStarted?: (person: Subject) => void
   /** The person's disk is an older one from now on. */
   readonly onRestored?: (person: Subject) => void
   readonly onProblem?: (person: Subject, error: SluiceError) => void
@@ -146,6 +148,11 @@ export class Witness {
       if (key.startsWith('lane/')) this.#lane(person, key, value)
     }
     for (const checker of this.#checkers) checker.onRestored?.(person)
+  }
+
+  started(name: string): void {
+    const person = this.subject(name)
+    for (const checker of this.#checkers) checker.onStarted?.(person)
   }
 
   problem(name: string, error: SluiceError): void {

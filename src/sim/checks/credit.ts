@@ -2,6 +2,7 @@
  * No honest party loses more than the credit window of one lane, nor more over all than its owner allows
  * (promise 1): what was sent, at its price, less what can be claimed.
  */
+import * as Amount from '../../core/amount.js'
 import type { Hex } from '../../core/bytes.js'
 import * as Claim from '../../core/claim.js'
 import type { Price } from '../../core/price.js'
@@ -48,6 +49,8 @@ export const exposureCap: Make = (_witness, fail) => {
 function tracked() {
   /** By payee and lane, then by purchase. */
   const sold = new Map<string, Map<Hex, Sold>>()
+  /** The highest claim a lane was seen with. */
+  const paid = new Map<string, bigint>()
   const at = (person: Subject, key: string): string => `${person.name} ${key}`
   return {
     /** Takes note of data that leaves; the lane's key. */
@@ -67,14 +70,18 @@ function tracked() {
       return key
     },
     debt(person: Subject, key: string): { debt: bigint; accepted: bigint; quantum: bigint } {
-      const accepted = Claim.amount(person.lanes.get(key)?.claim)
-      let [cost, dearest] = [0n, 1n]
-      for (const { price, quantum, position } of sold.get(at(person, key))?.values() ?? []) {
-        cost += costOf(price, position)
-        const each = costOf(price, quantum)
-        if (each > dearest) dearest = each
-      }
-      return { debt: cost - accepted, accepted, quantum: dearest }
+      const record = person.lanes.get(key)
+      // A lane that is closed leaves what it was paid, and its streams end where they are.
+      if (record !== undefined) paid.set(at(person, key), Claim.amount(record.claim))
+      const accepted = paid.get(at(person, key)) ?? 0n
+      let cost = 0n
+      const purchases = [...(sold.get(at(person, key))?.values() ?? [])]
+      for (const { price, position } of purchases) cost += costOf(price, position)
+      // The dearest of those that share the lane, whether it has sent anything or not.
+      const quantum = [...purchases, ...(record?.meter.purchases ?? [])]
+        .map((each) => costOf(each.price, each.quantum))
+        .reduce(Amount.larger, 1n)
+      return { debt: cost - accepted, accepted, quantum }
     },
     /** Lanes of a payee that are open on its disk. */
     open: (person: Subject): string[] =>

@@ -11,7 +11,7 @@ import type { Lane } from '../core/lane.js'
 import type { Bounds } from '../core/meter.js'
 import type { Domain } from '../core/typed-data.js'
 import type { Engine } from '../crypto/engine.js'
-import { signerAt } from './book.js'
+import { isOpen, signerAt } from './book.js'
 import { Payee } from './payee.js'
 import { Payer } from './payer.js'
 import type { Sleep, Store, Write } from './ports.js'
@@ -85,7 +85,7 @@ export class Lanes {
 
   /** Takes note of a channel's lanes: new ones get an end here, closed ones are forgotten. */
   update(channel: Channel): void {
-    for (const lane of channel.complete?.body.lanes ?? []) this.#add(channel, lane)
+    for (const lane of lanesOf(channel)) this.#add(channel, lane)
     for (const end of this.#closed(channel)) {
       const key = Records.laneKey(end.channelId, end.id)
       this.#payers.delete(key)
@@ -116,7 +116,7 @@ export class Lanes {
 
   /** Our ends of lanes that the channel no longer has. */
   #closed(channel: Channel): (Payer | Payee)[] {
-    const lanes = channel.complete?.body.lanes ?? []
+    const lanes = lanesOf(channel)
     const { payers, payees } = this.of(channel.id)
     return [...payers, ...payees].filter((end) => !lanes.some(({ id }) => id === end.id))
   }
@@ -125,7 +125,7 @@ export class Lanes {
     const key = Records.laneKey(channel.id, id)
     const signer = signerAt(channel, payer === channel.seat ? payee : payer)
     const lane = (): Lane | undefined =>
-      this.#ports.channel(channel.id)?.complete?.body.lanes.find((each) => each.id === id)
+      lanesOf(this.#ports.channel(channel.id)).find((each) => each.id === id)
     const { onPayment } = this.#ports
     if (payer === channel.seat && !this.#payers.has(key)) {
       const ports = {
@@ -173,5 +173,12 @@ export class Lanes {
     return bytes === undefined ? 0n : Wire.decode(Codec.amount, bytes)
   }
 }
+
+/**
+ * Lanes on which something can still be paid. A channel that the layer has closed has none, even where our disk
+ * is an old one and never saw the final state.
+ */
+const lanesOf = (channel: Channel | undefined): readonly Lane[] =>
+  channel === undefined || !isOpen(channel) ? [] : (channel.complete?.body.lanes ?? [])
 
 const debtKey = (signer: Address): string => `debt/${signer}`

@@ -27,6 +27,11 @@ export class Trace {
     this.#onLine?.(dated.slice(0, -1))
   }
 
+  /** What only a reader wants to know; no part of the hash. */
+  aside(line: () => string): void {
+    this.#onLine?.(`${this.#time.nowMs}   ${line()}`)
+  }
+
   input(line: string): void {
     this.inputs += 1
     this.note(line)

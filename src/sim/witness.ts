@@ -60,12 +60,16 @@ export class Witness {
   readonly #tap = new Wiretap()
   readonly #checkers: readonly Checker[]
   readonly #onViolation: (violation: Violation) => void
+  readonly #onWord: (line: () => string) => void
 
   constructor(
     checkers: Readonly<Record<string, Make>>,
     onViolation: (violation: Violation) => void,
+    /** Told every word, for those who read along. */
+    onWord: (line: () => string) => void,
   ) {
     this.#onViolation = onViolation
+    this.#onWord = onWord
     this.#checkers = Object.entries(checkers).map(([checker, make]) =>
       make(this, (what) => this.fail(checker, what)),
     )
@@ -132,6 +136,7 @@ export class Witness {
   said(from: string, to: string, stream: StreamName, bytes: Uint8Array): void {
     const [speaker, listener] = [this.subject(from), this.subject(to)]
     for (const said of this.#tap.read(from, to, stream, bytes)) {
+      this.#onWord(() => `${from}>${to} ${stream.id} ${spell(said)}`)
       if (said.type === 'message' && said.message.type === 'propose')
         this.model.proposed(said.message.channelId, said.message.version, said.message.updates)
       for (const checker of this.#checkers) checker.onWord?.(speaker, listener, said, stream)
@@ -172,3 +177,23 @@ export class Witness {
 /** Enough of bytes or an id to tell it from others. */
 export const short = (id: Hex | Uint8Array): string =>
   (typeof id === 'string' ? id : toHex(id)).slice(0, 10)
+
+/** A word as a person reads it. */
+function spell(said: Said): string {
+  const plain = (value: unknown): string =>
+    JSON.stringify(value, (key, each) =>
+      key === 'signature' || key === 'signatures' || key === 'nodes' || key === 'anchors'
+        ? undefined
+        : typeof each === 'bigint'
+          ? String(each)
+          : each instanceof Uint8Array
+            ? short(each)
+            : typeof each === 'string' && each.startsWith('0x')
+              ? each.slice(0, 10)
+              : each,
+    )
+  if (said.type === 'message' || said.type === 'stream') return plain(said.message)
+  if (said.type === 'voucher') return `voucher ${plain(said.signed.voucher)}`
+  if (said.type === 'ticks') return `ticks ${plain(said.frame)}`
+  return said.type === 'junk' ? 'junk' : `${said.type} to ${said.position}`
+}

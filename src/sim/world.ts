@@ -82,6 +82,7 @@ export class World {
     this.witness = new Witness(
       checkers({ books: ground.books, payouts: ground.payouts }),
       ({ checker, what }: Violation) => this.trace.note(`VIOLATION ${checker}: ${what}`),
+      (line) => this.trace.aside(line),
     )
     ground.books.onCommit = () => this.witness.layer()
     const { time, chance, trace, weather } = this

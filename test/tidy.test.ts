@@ -32,9 +32,21 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   ledger: ['core', 'crypto/engine', 'engine/ports', 'engine/frames', 'msgpackr', 'viem', node],
   observe: ['core', 'engine/ports', node],
   market: ['core', 'engine', node],
+  // A world is wired like `sluice.ts` is, from adapters of its own and the embedded layer.
+  sim: ['core', 'crypto', 'engine', 'ledger', 'net', 'store', '@noble/hashes/', node],
   'sluice.ts': ['core', 'crypto', 'engine', 'market', ...adapters, '@libp2p/interface', node],
   'index.ts': ['core', 'engine', 'market', 'sluice.ts'],
-  cli: ['core', 'engine', 'market', 'sluice.ts', 'commander', 'picocolors', 'cli-progress', node],
+  cli: [
+    'core',
+    'engine',
+    'market',
+    'sim',
+    'sluice.ts',
+    'commander',
+    'picocolors',
+    'cli-progress',
+    node,
+  ],
 }
 
 const importPattern =

@@ -12,6 +12,7 @@ import { type LedgerOptions, ledger } from './ledger.js'
 import { createOutput, type Output, printError } from './output.js'
 import { type SellOptions, sell } from './sell.js'
 import { interruptedExit, ledgerUrlDefault, patienceDefault, type Shared } from './settings.js'
+import { type SimOptions, sim, wholeNumber } from './sim.js'
 
 const program = new Command('sluice')
   .description('Sells and buys bytes between two peers, paid as they arrive, settled on a ledger.')
@@ -173,6 +174,33 @@ finish(
   program.command('doctor').description('check everything a node needs, and say what to do'),
   'Ends with 1 when something is wrong.',
 ).action(run((output, options: Shared) => doctor(output, options)))
+
+program
+  .command('sim')
+  .description('run simulated worlds with faults, crashes and liars, and check every promise')
+  .option('--seeds <number>', 'how many worlds', wholeNumber, 100)
+  .option(
+    '--seed <number>',
+    'the first seed; the same seed is the same world, to the letter',
+    wholeNumber,
+    1,
+  )
+  .option('--trace', 'write every event to standard error')
+  .option('--bugs <file>', 'planted bugs to find; in a checkout, those of test/sim/bugs.json')
+  .option('--no-bugs', 'plant none')
+  .option('--json', 'one JSON object a line, for programs')
+  .addHelpText(
+    'after',
+    `
+The engine is the one that runs everywhere else; time, network, disks and the way to the ledger are simulated.
+Ctrl-C ends after the world under way and says what was done. Ends with 1 when a promise was broken or a
+planted bug got away.
+
+  sluice sim --seeds 10000 --json
+  sluice sim --seeds 1 --seed 4711 --no-bugs --trace`,
+  )
+  .showHelpAfterError('(sluice sim --help says more)')
+  .action(run((output, options: SimOptions) => sim(output, options)))
 
 /** Whoever reads us may stop reading: `sluice channels | head -1` is no failure. */
 for (const stream of [process.stdout, process.stderr])

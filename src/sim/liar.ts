@@ -84,7 +84,9 @@ export class Liar {
       this.#silentFrames -= 1
       return []
     }
-    if (!chance.hit(share)) return [body]
+    // What is proposed is seldom, and worth a lie.
+    const isProposal = protocol === controlProtocol && typeOf(body) === 'propose'
+    if (!chance.hit(isProposal ? 0.6 : share)) return [body]
     for (let tries = 0; tries < triesMax; tries++) {
       const lie = chance.pick(repertoire)
       // These end a connection as a rule: told often, nothing else could be told.
@@ -183,3 +185,11 @@ export class Liar {
 }
 
 const shift = (claim: bigint, by: bigint): bigint => (claim + by < 0n ? 0n : claim + by)
+
+const typeOf = (body: Uint8Array): string => {
+  try {
+    return Wire.decode(Message.message, body).type
+  } catch {
+    return ''
+  }
+}

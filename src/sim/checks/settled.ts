@@ -2,13 +2,14 @@
  * States are what was proposed and nothing else; lanes close with what was proven, no less and no more than
  * was owed; and the layer pays that out to the unit (promises 1, 3 and 4).
  */
+import * as Amount from '../../core/amount.js'
 import type { Hex } from '../../core/bytes.js'
 import * as Claim from '../../core/claim.js'
 import type { Price } from '../../core/price.js'
 import * as Voucher from '../../core/voucher.js'
 import type { LedgerChannel } from '../../engine/ports.js'
 import * as Records from '../../engine/records.js'
-import { costOf } from '../model.js'
+import { costOf, windowOf } from '../model.js'
 import { type Make, type Subject, short } from '../witness.js'
 
 /** Every state that completes is what the reference model makes of the proposals. */
@@ -23,30 +24,47 @@ export const asProposed: Make = (witness, fail) => ({
   },
 })
 
-/** A payee never signs away what it has accepted. */
+/**
+ * A payee agrees to no claim below what it has accepted by then; what it accepts while the other signature is on
+ * its way is lost with the lane at worst, and that is within the credit window (promise 1).
+ */
 export const noUnderFold: Make = (witness, fail) => {
-  /** By payee and lane: the highest claim its disk ever had. */
-  const highest = new Map<string, bigint>()
+  /** By payee and lane: the highest claim its disk ever had, and the price of the dearest quantum. */
+  const lanes = new Map<string, { accepted: bigint; quantum: bigint }>()
+  const at = (person: Subject, channelId: Hex, lane: bigint) =>
+    lanes.get(`${person.name} ${Records.laneKey(channelId, lane)}`) ?? { accepted: 0n, quantum: 1n }
   return {
     onChannel(person, channel, before) {
-      const { complete } = channel
+      const { id, seat, complete, proposal } = channel
+      const old = before?.complete?.body.lanes ?? []
+      for (const update of proposal === before?.proposal ? [] : (proposal?.updates ?? [])) {
+        if (update.type !== 'lane-close' && update.type !== 'fold') continue
+        const isOurs = old.some((lane) => lane.id === update.lane && lane.payee === seat)
+        const isNew = String(before?.proposal?.attempt) !== String(proposal?.attempt)
+        const { accepted } = at(person, id, update.lane)
+        if (isOurs && isNew && update.claim < accepted)
+          fail(`${person.name} agrees to a claim of ${update.claim}; it has accepted ${accepted}`)
+      }
       if (complete === undefined || complete.version === before?.complete?.version) return
       const purse = witness.model.completed(channel, complete)
-      for (const lane of before?.complete?.body.lanes ?? []) {
+      for (const lane of old) {
         const claim = purse?.closed.get(lane.id)
-        if (lane.payee !== channel.seat || claim === undefined) continue
-        const accepted = highest.get(`${person.name} ${Records.laneKey(channel.id, lane.id)}`) ?? 0n
-        if (claim < accepted)
+        if (lane.payee !== seat || claim === undefined) continue
+        const { accepted, quantum } = at(person, id, lane.id)
+        if (accepted - claim > windowOf(quantum, claim))
           fail(`${person.name} let a lane close with ${claim}; it had accepted ${accepted}`)
       }
     },
     onLane(person, key, record) {
-      const at = `${person.name} ${key}`
-      const now = Claim.amount(record?.claim)
-      if (now > (highest.get(at) ?? 0n)) highest.set(at, now)
+      const known = lanes.get(`${person.name} ${key}`) ?? { accepted: 0n, quantum: 1n }
+      const quantum = (record?.meter.purchases ?? [])
+        .map((each) => costOf(each.price, each.quantum))
+        .reduce(Amount.larger, known.quantum)
+      const accepted = Amount.larger(known.accepted, Claim.amount(record?.claim))
+      lanes.set(`${person.name} ${key}`, { accepted, quantum })
     },
     onRestored(person) {
-      for (const at of [...highest.keys()]) if (at.startsWith(`${person.name} `)) highest.delete(at)
+      for (const key of [...lanes.keys()]) if (key.startsWith(`${person.name} `)) lanes.delete(key)
     },
   }
 }

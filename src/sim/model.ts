@@ -3,14 +3,19 @@
  * proposed and acknowledged, and says which contents a state may have and what a lane may cost.
  */
 import type { Hex } from '../core/bytes.js'
-import type { Channel, Complete } from '../core/channel.js'
+import type { Channel } from '../core/channel.js'
+import type { Complete } from '../core/complete.js'
 import type { Price } from '../core/price.js'
 import type { Body } from '../core/state.js'
 import type { Update } from '../core/update.js'
 
+type Table = readonly (readonly bigint[])[]
+
 /** A state's money, and nothing else. Lanes by id. */
 export type Purse = {
-  readonly balances: readonly (readonly bigint[])[]
+  readonly balances: Table
+  readonly deposited: Table
+  readonly withdrawn: Table
   readonly lanes: ReadonlyMap<bigint, Strip>
   readonly nextLane: bigint
   /** Claims that lanes were closed with, over the channel's life. */
@@ -56,6 +61,8 @@ export class Model {
     if (known !== undefined) return matches(known, body) ? known : undefined
     const opening: Purse = {
       balances: parameters.deposits,
+      deposited: parameters.deposits,
+      withdrawn: parameters.deposits.map((row) => row.map(() => 0n)),
       lanes: new Map(),
       nextLane: 0n,
       closed: new Map(),
@@ -66,59 +73,76 @@ export class Model {
     return found
   }
 
-  /** Contents that a cooperative close may pay out: what completed last, or was proposed to follow it. */
-  payable(channelId: Hex): readonly Purse[] {
+  /** What a cooperative close may have paid out in all: by what completed last, or was proposed to follow it. */
+  payable(channelId: Hex): readonly Table[] {
     const [version, newest] = [...(this.#purses.get(channelId) ?? [])].at(-1) ?? [0n, undefined]
     const next = this.#candidates.get(`${channelId} ${version + 1n}`) ?? []
-    return [...(newest === undefined ? [] : [newest]), ...next].filter(
-      ({ lanes }) => lanes.size === 0,
-    )
+    return [...(newest === undefined ? [] : [newest]), ...next]
+      .filter(({ lanes }) => lanes.size === 0)
+      .map(({ balances, withdrawn }) =>
+        balances.map((row, seat) => row.map((each, at) => each + (withdrawn[seat]?.[at] ?? 0n))),
+      )
   }
 }
 
 function change(purse: Purse, update: Update): Purse | undefined {
   const { balances, lanes, nextLane, closed } = purse
-  const plus = (seat: number, asset: number, amount: bigint): readonly (readonly bigint[])[] =>
-    balances.map((row, at) =>
-      at === seat ? row.map((each, of) => (of === asset ? each + amount : each)) : row,
-    )
   if (update.type === 'lane-open') {
     const { payer, payee, asset, reserved } = update
     const strip = { payer, payee, asset, folded: 0n, reserved }
     return {
-      balances: plus(payer, asset, -reserved),
+      ...purse,
+      balances: plus(balances, payer, asset, -reserved),
       lanes: new Map(lanes).set(nextLane, strip),
       nextLane: nextLane + 1n,
-      closed,
     }
+  }
+  if (update.type === 'top-up' || update.type === 'withdraw') {
+    const { type, seat, asset, amount } = update
+    return type === 'top-up'
+      ? {
+          ...purse,
+          balances: plus(balances, seat, asset, amount),
+          deposited: plus(purse.deposited, seat, asset, amount),
+        }
+      : {
+          ...purse,
+          balances: plus(balances, seat, asset, -amount),
+          withdrawn: plus(purse.withdrawn, seat, asset, amount),
+        }
   }
   if (update.type !== 'fold' && update.type !== 'lane-close') return purse
   const strip = lanes.get(update.lane)
   if (strip === undefined) return undefined
   const paid = update.claim - strip.folded
   const left = strip.reserved - paid
-  const isPaid = plus(strip.payee, strip.asset, paid)
+  const isPaid = plus(balances, strip.payee, strip.asset, paid)
   const rest = new Map(lanes)
   if (update.type === 'fold') {
     rest.set(update.lane, { ...strip, folded: update.claim, reserved: left })
-    return { balances: isPaid, lanes: rest, nextLane, closed }
+    return { ...purse, balances: isPaid, lanes: rest }
   }
   rest.delete(update.lane)
   return {
-    balances: isPaid.map((row, at) =>
-      at === strip.payer ? row.map((each, of) => (of === strip.asset ? each + left : each)) : row,
-    ),
+    ...purse,
+    balances: plus(isPaid, strip.payer, strip.asset, left),
     lanes: rest,
-    nextLane,
     closed: new Map(closed).set(update.lane, update.claim),
   }
 }
 
+const plus = (table: Table, seat: number, asset: number, amount: bigint): Table =>
+  table.map((row, at) =>
+    at === seat ? row.map((each, of) => (of === asset ? each + amount : each)) : row,
+  )
+
 function matches(purse: Purse, { outcome, lanes }: Body): boolean {
-  const same = (a: readonly (readonly bigint[])[], b: readonly (readonly bigint[])[]): boolean =>
+  const same = (a: Table, b: Table): boolean =>
     a.length === b.length && a.every((row, s) => row.every((each, at) => each === b[s]?.[at]))
   return (
     same(purse.balances, outcome.balances) &&
+    same(purse.deposited, outcome.deposited) &&
+    same(purse.withdrawn, outcome.withdrawn) &&
     purse.nextLane === outcome.nextLane &&
     purse.lanes.size === lanes.length &&
     lanes.every((lane) => {

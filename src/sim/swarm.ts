@@ -2,9 +2,10 @@
  * The swarm scenario: a few people who buy and sell, a few kinds of fault that the seed switches on, perhaps a
  * liar. First nothing may be lost; then all is healed, and every channel between honest people must pay or settle.
  */
+
+import { isOpen } from '../core/phase.js'
 import * as Price from '../core/price.js'
 import type { Engine } from '../crypto/engine.js'
-import { isOpen } from '../engine/book.js'
 import * as Chance from './chance.js'
 import { type Lie, lies } from './liar.js'
 import { addressOf } from './network.js'

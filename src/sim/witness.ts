@@ -137,7 +137,7 @@ export class Witness {
     const [speaker, listener] = [this.subject(from), this.subject(to)]
     for (const said of this.#tap.read(from, to, stream, bytes)) {
       this.#onWord(() => `${from}>${to} ${stream.id} ${spell(said)}`)
-      if (said.type === 'message' && said.message.type === 'propose')
+      if (said.type === 'message' && 'updates' in said.message)
         this.model.proposed(said.message.channelId, said.message.version, said.message.updates)
       for (const checker of this.#checkers) checker.onWord?.(speaker, listener, said, stream)
     }

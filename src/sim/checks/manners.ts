@@ -2,9 +2,9 @@
  * Bad input gets a typed error and changes nothing, no invariant breaks, and nothing is signed for a peer that
  * has not shown what it holds (promises 2 and 6).
  */
-import { toHex } from '../../core/bytes.js'
-import type { Channel } from '../../core/channel.js'
+import type { Address } from '../../core/bytes.js'
 import { type Make, short } from '../witness.js'
+import { newlySigned } from './signed.js'
 
 export const typedErrors: Make = (_witness, fail) => ({
   onProblem(person, { code, message }) {
@@ -17,31 +17,30 @@ export const typedErrors: Make = (_witness, fail) => ({
  * since. What a liar shows protects nobody.
  */
 export const inStepFirst: Make = (witness, fail) => {
-  /** Who has been shown which channel since it started, by the one in the other seat. */
+  /** Who has been shown which channel since it started, and by whom. */
   const shown = new Set<string>()
-  const ownSignatures = ({ complete, proposal }: Channel, seat: number): string[] =>
-    [complete?.signatures[seat], proposal?.signature].flatMap((s) => (s ? [toHex(s)] : []))
   return {
     onStarted(person) {
       for (const at of [...shown]) if (at.startsWith(`${person.name} `)) shown.delete(at)
     },
-    onWord(_from, to, said) {
+    onWord(from, to, said) {
       if (said.type !== 'message' || !('channelId' in said.message)) return
       const { type, channelId } = said.message
       if (type === 'sync' || type === 'propose' || type === 'opened')
-        shown.add(`${to.name} ${channelId}`)
+        shown.add(`${to.name} ${channelId} ${from.signer}`)
     },
     onChannel(person, channel, before) {
+      const { id, parameters, seat } = channel
+      const others = parameters.seats.filter((_, at) => at !== seat).map(({ signer }) => signer)
       // A channel that begins in this life has nothing to be shown.
-      if (before === undefined) shown.add(`${person.name} ${channel.id}`)
-      if (before?.complete === undefined || shown.has(`${person.name} ${channel.id}`)) return
-      const { parameters, seat } = channel
-      const isHonest = parameters.seats.every(({ signer }) =>
-        witness.honest.some((each) => each.signer === signer),
-      )
-      const known = ownSignatures(before, seat)
-      if (isHonest && ownSignatures(channel, seat).some((signature) => !known.includes(signature)))
-        fail(`${person.name} signs in ${short(channel.id)} before it was shown the newest state`)
+      if (before === undefined)
+        for (const signer of others) shown.add(`${person.name} ${id} ${signer}`)
+      const isHonest = (signer: Address): boolean =>
+        witness.honest.some((each) => each.signer === signer)
+      if (newlySigned(channel, before).length === 0) return
+      for (const signer of others.filter(isHonest))
+        if (!shown.has(`${person.name} ${id} ${signer}`))
+          fail(`${person.name} signs in ${short(id)} before all have shown it the newest state`)
     },
   }
 }

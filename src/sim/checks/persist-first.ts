@@ -20,25 +20,34 @@ export const persistFirst: Make = (_witness, fail) => {
     }
     const channel = from.channels.get(message.channelId)
     const newest = channel?.complete?.version ?? -1n
-    const proposal = channel?.proposal
     const where = `${message.type} of ${short(message.channelId)}`
     switch (message.type) {
       case 'opened':
-        if (newest < 0n) fail(`${from.name} says ${where}, which is not on its disk`)
+        if (newest < 0n && channel === undefined)
+          fail(`${from.name} says ${where}, unknown to its disk`)
         return
-      case 'agree':
-      case 'complete': {
+      case 'propose':
+      case 'agree': {
+        const { version, seal, signature } = message
+        const known = channel?.proposals.find(
+          (each) => each.version === version && equals(each.seal, seal),
+        )
+        const written = known?.signatures[channel?.seat ?? -1]
         const isOnDisk =
-          newest >= message.version ||
-          (proposal?.version === message.version &&
-            proposal.signature !== undefined &&
-            equals(proposal.signature, message.signature))
-        if (!isOnDisk) fail(`${from.name} says ${where} ${message.version}; its disk has ${newest}`)
+          newest >= version ||
+          (known !== undefined &&
+            (signature === undefined || (written !== undefined && equals(written, signature))))
+        if (!isOnDisk) fail(`${from.name} says ${where} ${version}; its disk has ${newest}`)
         return
       }
-      case 'propose':
-        if (newest < message.version && proposal?.attempt !== message.attempt)
-          fail(`${from.name} says ${where} ${message.version}, which is not on its disk`)
+      case 'complete':
+        if (newest < message.version)
+          fail(`${from.name} says ${where} ${message.version}; its disk has ${newest}`)
+        return
+      case 'settled':
+        for (const { lane, claim } of message.claims)
+          if (claim > Claim.amount(record(from, message.channelId, lane)?.claim))
+            fail(`${from.name} settles for a claim of ${claim} that is not on its disk`)
         return
       case 'sync':
         if (newest < (message.complete?.version ?? -1n))

@@ -11,6 +11,7 @@ import type { LedgerChannel } from '../../engine/ports.js'
 import * as Records from '../../engine/records.js'
 import { costOf, windowOf } from '../model.js'
 import { type Make, type Subject, short } from '../witness.js'
+import { newlySigned } from './signed.js'
 
 /** Every state that completes is what the reference model makes of the proposals. */
 export const asProposed: Make = (witness, fail) => ({
@@ -35,14 +36,13 @@ export const noUnderFold: Make = (witness, fail) => {
     lanes.get(`${person.name} ${Records.laneKey(channelId, lane)}`) ?? { accepted: 0n, quantum: 1n }
   return {
     onChannel(person, channel, before) {
-      const { id, seat, complete, proposal } = channel
+      const { id, seat, complete } = channel
       const old = before?.complete?.body.lanes ?? []
-      for (const update of proposal === before?.proposal ? [] : (proposal?.updates ?? [])) {
+      for (const update of newlySigned(channel, before).flatMap(({ updates }) => updates)) {
         if (update.type !== 'lane-close' && update.type !== 'fold') continue
         const isOurs = old.some((lane) => lane.id === update.lane && lane.payee === seat)
-        const isNew = String(before?.proposal?.attempt) !== String(proposal?.attempt)
         const { accepted } = at(person, id, update.lane)
-        if (isOurs && isNew && update.claim < accepted)
+        if (isOurs && update.claim < accepted)
           fail(`${person.name} agrees to a claim of ${update.claim}; it has accepted ${accepted}`)
       }
       if (complete === undefined || complete.version === before?.complete?.version) return
@@ -70,7 +70,7 @@ export const noUnderFold: Make = (witness, fail) => {
 }
 
 /** A payer never promises, nor closes a lane with, more than it has acknowledged costs. */
-export const noOverPay: Make = (witness, fail) => {
+export const noOverPay: Make = (_witness, fail) => {
   /** By payer and lane, then purchase: the highest offset its disk ever acknowledged. */
   const taken = new Map<string, Map<Hex, { price: Price; offset: bigint }>>()
   const vouchers = new Map<string, Voucher.Voucher>()
@@ -108,13 +108,11 @@ export const noOverPay: Make = (witness, fail) => {
       }
     },
     onChannel(person, channel, before) {
-      const { complete } = channel
-      if (complete === undefined || complete.version === before?.complete?.version) return
-      const purse = witness.model.completed(channel, complete)
-      for (const lane of before?.complete?.body.lanes ?? []) {
-        const claim = purse?.closed.get(lane.id)
-        if (lane.payer === channel.seat && claim !== undefined)
-          check(person, `${person.name} ${Records.laneKey(channel.id, lane.id)}`, claim)
+      const lanes = before?.complete?.body.lanes ?? []
+      for (const update of newlySigned(channel, before).flatMap(({ updates }) => updates)) {
+        if (update.type !== 'lane-close' && update.type !== 'fold') continue
+        if (lanes.some((lane) => lane.id === update.lane && lane.payer === channel.seat))
+          check(person, `${person.name} ${Records.laneKey(channel.id, update.lane)}`, update.claim)
       }
     },
   }
@@ -132,7 +130,7 @@ export const paidToTheUnit =
         if (view.status !== 'closed') continue
         const isDue = witness.model
           .payable(id)
-          .some(({ balances }) => String(balances) === String(view.withdrawn))
+          .some((paid) => String(paid) === String(view.withdrawn))
         if (!isDue)
           fail(`${short(id)} was paid out as ${view.withdrawn}, which no final state says`)
       }

@@ -2,6 +2,7 @@
  * Phases: how a channel follows what the execution layer says of it, from the first deposit to the payout
  * or the refund. It signs nothing, and believes no peer.
  */
+import * as Amount from './amount.js'
 import type { Channel, Effect, LedgerCall, Step } from './channel.js'
 import * as State from './state.js'
 
@@ -40,7 +41,13 @@ export const isOpen = ({ phase }: Pick<Channel, 'phase'>): boolean =>
  */
 export function follow(channel: Channel, view: View | undefined, time: bigint): Step {
   if (!isOpen(channel)) return { channel, effects: [] }
-  const deposited = view?.deposited ?? channel.deposited
+  // An answer that was long on its way may come after newer ones; what was deposited never falls.
+  const deposited =
+    view === undefined
+      ? channel.deposited
+      : channel.deposited.map((row, seat) =>
+          row.map((amount, asset) => Amount.larger(amount, view.deposited[seat]?.[asset] ?? 0n)),
+        )
   const become = (phase: Channel['phase'], ...calls: readonly LedgerCall[]): Step => {
     const changed: readonly Effect[] = phase === channel.phase ? [] : [{ type: 'changed' }]
     const submit = calls.map((call): Effect => ({ type: 'submit', call }))

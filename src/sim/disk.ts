@@ -31,6 +31,8 @@ export class Disk {
   readonly #snapshots: Snapshot[] = []
   /** Every commit fails while it is. */
   full = false
+  /** It was an old copy once. */
+  wasRestored = false
 
   constructor(ports: DiskPorts) {
     this.#ports = ports
@@ -46,6 +48,7 @@ export class Disk {
   }
 
   restore(snapshot: Snapshot): void {
+    this.wasRestored = true
     this.#platters = new Map(snapshot)
   }
 

@@ -90,7 +90,7 @@ export class Liar {
     for (let tries = 0; tries < triesMax; tries++) {
       const lie = chance.pick(repertoire)
       // These end a connection as a rule: told often, nothing else could be told.
-      if ((lie === 'garbage' || lie === 'silence') && !chance.hit(0.1)) continue
+      if ((lie === 'garbage' || lie === 'silence') && !chance.hit(0.25)) continue
       const told = this.#tell(lie, protocol, body)
       if (told === undefined) continue
       onLie(lie)
@@ -116,7 +116,7 @@ export class Liar {
     if (lie === 'garbage') {
       const spoilt = body.slice()
       spoilt[chance.below(body.length)] = chance.below(256)
-      return [chance.hit(0.5) ? spoilt : chance.bytes(chance.between(1, 80))]
+      return [chance.pick([spoilt, body.subarray(0, chance.below(body.length)), chance.bytes(40)])]
     }
     if (lie === 'replay') {
       const said = this.#said.get(protocol) ?? []

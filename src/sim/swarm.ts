@@ -238,7 +238,8 @@ const inject: Partial<Record<FaultKind, (world: World) => string | undefined>> =
   },
   'old-disk'(world) {
     if ([...world.people.values()].some(({ honest }) => !honest)) return undefined
-    const person = anyone(world)
+    // Only one person keeps old copies: where all have forgotten a state, nobody is left to be asked for it.
+    const person = [...world.people.values()].find(({ disk }) => disk.wasRestored) ?? anyone(world)
     // A disk from before a channel was opened knows nothing of it, and no peer can tell it.
     const open = [...world.witness.subject(person.name).channels.values()].filter(isOpen)
     const copies = person.disk.snapshots.filter((copy) =>

@@ -202,7 +202,10 @@ async function createLayer({ seed, crypto }: WorldOptions): Promise<LayerGround>
         (sum, [, value]) => sum + toBigInt(value),
         0n,
       ),
-      held: escrows().reduce((sum, { escrow }) => sum + (Escrow.money(escrow).get(zeroAddress) ?? 0n), 0n),
+      held: escrows().reduce(
+        (sum, { escrow }) => sum + (Escrow.money(escrow).get(zeroAddress) ?? 0n),
+        0n,
+      ),
     }),
     { onCommit: () => undefined },
   )

@@ -9,7 +9,7 @@ import { limits } from '../core/limits.js'
 import * as Message from '../core/message.js'
 import type { Quote } from '../core/quote.js'
 import type { StreamMessage } from '../core/stream-message.js'
-import type * as Tick from '../core/tick.js'
+import * as Tick from '../core/tick.js'
 import type * as Voucher from '../core/voucher.js'
 import { controlProtocol, payProtocol } from '../engine/link.js'
 import * as PayFrame from '../engine/pay-frame.js'
@@ -98,7 +98,7 @@ export class Wiretap {
       const of = handles[frame.handle]
       return of === undefined ? [] : [{ type: 'voucher', of, signed: frame.signed }]
     }
-    return frame.frames.flatMap((tick): Said[] => {
+    return Tick.decodeAll(frame.frames).flatMap((tick): Said[] => {
       const of = handles[tick.handle]
       return of === undefined ? [] : [{ type: 'ticks', of, frame: tick }]
     })

@@ -28,4 +28,4 @@ export const checkers = ({ books, payouts }: LayerView): Readonly<Record<string,
 })
 
 /** Checkers that are no module: the world itself finds these. */
-export const worldCheckers = ['delivery', 'progress'] as const
+const worldCheckers = ['delivery', 'progress'] as const

@@ -13,15 +13,21 @@ import * as Proposal from './proposal.js'
  * that is what it closes with: others alone decide when that state is complete. Nothing is served on a
  * channel that is ending.
  */
-export function payable({ complete, proposals, phase }: Channel, id: bigint): bigint {
+export function payable(channel: Channel, id: bigint): bigint {
+  const lane = reliable(channel, id)
+  return lane === undefined || channel.phase !== 'live' ? 0n : Lane.capacity(lane)
+}
+
+/** The lane with no more in reserve than it is sure to keep: what its payer may promise on it. */
+export function reliable({ complete, proposals }: Channel, id: bigint): Lane.Lane | undefined {
   const lane = complete?.body.lanes.find((each) => each.id === id)
-  if (lane === undefined || phase !== 'live') return 0n
+  if (lane === undefined || proposals.length === 0) return lane
   let least = Lane.capacity(lane)
   for (const { updates } of proposals)
     for (const update of updates)
       if (update.type === 'lane-close' && update.lane === id)
         least = Amount.min(least, update.claim)
-  return least
+  return { ...lane, reserved: Amount.larger(0n, least - lane.folded) }
 }
 
 /** What our seat has free of an asset (its index). */

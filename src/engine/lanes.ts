@@ -129,11 +129,16 @@ export class Lanes {
       lanesOf(this.#ports.channel(channel.id)).find((each) => each.id === id)
     const { onPayment } = this.#ports
     if (payer === channel.seat && !this.#payers.has(key)) {
+      // Beyond what a lane closes with nothing is promised: its payee need not take it.
+      const promisable = (): Lane | undefined => {
+        const now = this.#ports.channel(channel.id)
+        return now === undefined ? undefined : Counted.reliable(now, id)
+      }
       const ports = {
         ...this.#ports,
         onPaid: (end: Payer, by: bigint) => onPayment('payer', end, by),
       }
-      this.#payers.set(key, { signer, end: new Payer(ports, channel.id, id, lane) })
+      this.#payers.set(key, { signer, end: new Payer(ports, channel.id, id, promisable) })
     }
     if (payee === channel.seat && !this.#payees.has(key)) {
       const ports = {

@@ -67,6 +67,9 @@ export type LaneView = {
   readonly vouchers: number
 }
 
+/** A lane reserves at least so many times what redeeming it costs: dust is never worth a dispute. */
+const lanesWorth = 3n
+
 export class Node {
   readonly events = new EventEmitter<NodeEvents>()
   readonly #ports: NodePorts
@@ -105,7 +108,7 @@ export class Node {
         sleep,
         context,
         claim: (channelId, lane) => this.#lanes.due(channelId, lane),
-        reserveMin: () => 0n,
+        reserveMin: (asset) => (asset === zeroAddress ? lanesWorth * (ledger.redeemFee ?? 0n) : 0n),
         synced: (signer) => this.#peers.isSynced(signer),
         also: (channel) => this.#lanes.farewell(channel),
         send: (signer, message) => this.#peers.send(signer, message),

@@ -151,6 +151,8 @@ export type Ledger = {
   readonly minChallengePeriod: bigint
   /** What a challenge puts at stake, in the native coin. */
   readonly challengeBond: bigint
+  /** About what redeeming one lane costs, in the native coin; nothing where it is not given. */
+  readonly redeemFee?: bigint
   /** The layer's clock, Unix seconds. */
   time(): Promise<bigint>
   balance(account: Address, asset: Address): Promise<bigint>

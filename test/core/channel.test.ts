@@ -285,6 +285,26 @@ describe('a lane', () => {
   })
 })
 
+describe('a lane that is not worth redeeming', () => {
+  it('is opened by neither of the two', () => {
+    const world = liveWorld()
+    const stingy = (side: World.Side): Channel.Context => ({
+      ...World.contextOf(world, side),
+      synced: true,
+      reserveMin: () => 30n,
+    })
+    const wanted = { type: 'propose', updates: [laneOpen(0, 29n)] } as const
+    expect(codes(Channel.step(stingy(0), channelOf(world, 0), wanted))).toEqual([
+      'refused LANE_TOO_SMALL',
+    ])
+    World.input(world, 0, wanted)
+    const input = { type: 'message', from: 0, message: incoming(world, 1) } as const
+    expect(codes(Channel.step(stingy(1), channelOf(world, 1), input))).toEqual([
+      'refused LANE_TOO_SMALL',
+    ])
+  })
+})
+
 describe('a version that is signed', () => {
   it('is signed once: other content is refused, the same is answered again', () => {
     const world = liveWorld()
@@ -483,6 +503,7 @@ describe('a lane that is to be closed', () => {
       if (side === 0) World.act(world, { type: 'deliver', side: 1, at: 0 })
       // Not complete yet, and the payer may take its time: what it pays now it would never have to settle.
       expect(payable()).toBe(60n)
+      if (side === 0) expect(Counted.reliable(channelOf(world, 0), 0n)?.reserved).toBe(60n)
       World.settle(world)
       expect(payable()).toBe(0n)
     },

@@ -91,3 +91,22 @@ describe('three seats', () => {
     ])
   })
 })
+
+it('five seats: two gone, the other lanes go on, and the channel closes when all are back', async () => {
+  await gather('a', 'b', 'c', 'd', 'e')
+  const { id } = await openAll(10_000n)
+  await at(0).node.openLane(id, { payee: 1, amount: 5_000n })
+  await at(2).node.openLane(id, { payee: 0, amount: 5_000n })
+  await Promise.all([at(3).crash(), at(4).crash()])
+  for (const [from, to] of [
+    [0, 1],
+    [2, 0],
+  ] as const) {
+    at(to).node.serve('file', { price: byteByByte, ...bytesOf(4_000) })
+    const purchase = await at(from).node.consume(at(to).address, 'file')
+    expect((await take(purchase)).length).toBe(4_000)
+  }
+  await Promise.all([at(3).start(), at(4).start()])
+  await at(2).node.close(id)
+  expect(await balances()).toEqual([funds, funds + 4_000n, funds - 4_000n, funds, funds])
+})

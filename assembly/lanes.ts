@@ -136,6 +136,9 @@ function enlist(chunk: usize, slot: usize, at: usize, frame: u32, walks: usize):
     const held = Table.index(chunk, slot, digit)
     const index = indexAt(entry)
     if (index <= held) continue
+    // Fetches what the walk will read, while nothing waits for it.
+    load<u8>(Table.head(chunk, slot))
+    load<u8>(Table.node(chunk, slot, digit))
     store<u32>(walks, Table.head(chunk, slot), Walk.HEAD)
     store<u32>(walks, Table.epoch(chunk, slot), Walk.EPOCH)
     store<u32>(walks, (digit << 16) | index, Walk.PLACE)

@@ -168,7 +168,12 @@ export class Channels {
     if (channel.phase !== 'live') return -1n
     return this.#ports.lanes
       .of(channel.id)
-      .payers.reduce((sum, payer) => sum + this.free(payer), Counted.balance(channel))
+      .payers.reduce((sum, payer) => sum + this.free(payer), this.#unreserved(channel))
+  }
+
+  /** Our balance in the newest complete state: what a lane-open under way takes from it is still to be spent here. */
+  #unreserved({ complete, seat }: Channel): bigint {
+    return complete?.body.outcome.balances[seat]?.[0] ?? 0n
   }
 
   /** What a lane of ours can still pay. */

@@ -26,6 +26,3 @@ export const checkers = ({ books, payouts }: LayerView): Readonly<Record<string,
   'typed-errors': typedErrors,
   'in-step-first': inStepFirst,
 })
-
-/** Checkers that are no module: the world itself finds these. */
-const worldCheckers = ['delivery', 'progress'] as const

@@ -3,7 +3,7 @@ import pc from 'picocolors'
 import { SluiceError } from '../core/errors.js'
 import { createNode } from '../sluice.js'
 import { formatAmount, type Output, short } from './output.js'
-import { homeOf, interruptible, ledgerOf, patiently, report, type Shared } from './settings.js'
+import { interruptible, nodeOptionsOf, patiently, report, type Shared } from './settings.js'
 
 export async function close(
   output: Output,
@@ -12,9 +12,7 @@ export async function close(
 ): Promise<void> {
   const signal = interruptible()
   const waiting = { output, signal, options }
-  const node = await patiently(waiting, () =>
-    createNode({ home: homeOf(options), ledger: ledgerOf(options) }),
-  )
+  const node = await patiently(waiting, () => createNode(nodeOptionsOf(options)))
   try {
     node.events.on('problem', report(output))
     const open = node.channels().filter(({ phase }) => phase !== 'closed' && phase !== 'dead')

@@ -42,7 +42,9 @@ export type NodePorts = {
   readonly keys: { readonly signing: Uint8Array; readonly session: Uint8Array }
   /** The most that all peers together may owe us, in base units; no limit where undefined. */
   readonly exposureMax: bigint | undefined
-  /** Which channels of peers are welcome; by default those that we need not fund, in the native coin. */
+  /** What channels hold; the native coin where left out. */
+  readonly asset?: Address | undefined
+  /** Which channels of peers are welcome; by default those that we need not fund, in our asset. */
   readonly accept?: ((offer: Offer) => boolean | Promise<boolean>) | undefined
 }
 
@@ -133,6 +135,7 @@ export class Node {
     })
     this.#channels = new Channels({
       ...ports,
+      asset: ports.asset ?? zeroAddress,
       accept: ports.accept,
       onProblem: (error) => this.#problem(error),
       book: this.#book,

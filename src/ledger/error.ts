@@ -78,8 +78,10 @@ const codes = [
   'GAS_SHORT',
   /** The chain refused, and we cannot say why. */
   'REVERTED',
-  /** No key to sign transactions with, or none that can be read. */
-  'BAD_KEY',
+  /** Text that names no layer, endpoint or asset. */
+  'BAD_ADDRESS',
+  /** Money here has to be earned. */
+  'NO_FAUCET',
   /** The development chain is not installed. */
   'ANVIL_MISSING',
 ] as const

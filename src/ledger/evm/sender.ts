@@ -145,8 +145,8 @@ export function createSender(options: Options): Sender {
         if (head - receipt.blockNumber + 1n >= BigInt(confirmations)) return receipt
       } else {
         const used = await client.getTransactionCount({ address: account, blockTag: 'latest' })
-        if (used <= Number(fields.nonce)) takenSince = undefined
-        else if (Date.now() - (takenSince ??= Date.now()) >= takenMs)
+        takenSince = used > Number(fields.nonce) ? (takenSince ?? Date.now()) : undefined
+        if (takenSince !== undefined && Date.now() - takenSince >= takenMs)
           throw new LedgerError(
             'BAD_NONCE',
             `Another program uses the account ${account}: its transaction took the number of ours.`,

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { setTimeout as after } from 'node:timers/promises'
 import type { Libp2p } from '@libp2p/interface'
+import * as Amount from './core/amount.js'
 import { type Address, equals, type Hex, zeroAddress } from './core/bytes.js'
 import type { Channel } from './core/channel.js'
 import * as Claim from './core/claim.js'
@@ -272,6 +273,8 @@ export async function createLedger(options: CreateLedgerOptions = {}): Promise<E
 
 /** A layer, and its play money where it has any. */
 export type ConnectedLedger = Ledger & {
+  /** Most the faucet gives at once. */
+  readonly faucetMax: bigint
   /** Gives `amount` of an asset, the native coin unless told. @throws LedgerError `FAUCET_LIMIT`, `NO_FAUCET` */
   faucet(account: Address, amount: bigint, asset?: Address): Promise<void>
 }
@@ -290,6 +293,7 @@ export async function connectLedger(
   const layer = await Evm.connect(adjudicator, options)
   return {
     ...layer,
+    faucetMax: Amount.max,
     faucet: async (to, amount, asset = zeroAddress) =>
       Play.faucet(await Evm.openChain(options), layer.account, to, asset, amount),
   }

@@ -57,7 +57,8 @@ contract FalseToken is BoolToken {
 contract ReentrantToken is BoolToken {
     address public target;
     bytes public data;
-    bool public entered;
+    /// What the call back was refused with.
+    bytes4 public reason;
 
     function arm(address target_, bytes calldata data_) external {
         (target, data) = (target_, data_);
@@ -66,8 +67,8 @@ contract ReentrantToken is BoolToken {
     function move(address from, address to, uint256 amount) internal override {
         super.move(from, to, amount);
         if (target == address(0)) return;
-        (bool ok,) = target.call(data);
-        if (ok) entered = true;
+        (, bytes memory answer) = target.call(data);
+        reason = bytes4(answer);
     }
 }
 
@@ -110,15 +111,16 @@ contract BombWallet {
 contract ReentrantWallet {
     address public target;
     bytes public data;
-    bool public entered;
+    /// What the call back was refused with.
+    bytes4 public reason;
 
     function arm(address target_, bytes calldata data_) external {
         (target, data) = (target_, data_);
     }
 
     receive() external payable {
-        (bool ok,) = target.call(data);
-        if (ok) entered = true;
+        (, bytes memory answer) = target.call(data);
+        reason = bytes4(answer);
     }
 }
 

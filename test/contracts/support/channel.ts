@@ -123,11 +123,12 @@ export type Promise_ = {
 export async function claimOf(
   channel: Channel,
   { lane, base = 0n, unit = 1n, radix = 1, length = 1_024, epoch = 1, indices }: Promise_,
+  generate: Chain.Generate = Chain.generate,
 ) {
   const tweak = Chain.laneTweak(channel.id, lane)
   const digits = indices.length
   const chains = indices.map((_, digit) =>
-    Chain.generate({ tweak, epoch, digit }, length, uint(7 + digit, 32)),
+    generate({ tweak, epoch, digit }, length, uint(7 + digit, 32)),
   )
   const node = (digit: number, index: number): Uint8Array =>
     (chains[digit] ?? zeroes()).slice(32 * index, 32 * index + 32)

@@ -12,6 +12,7 @@ import {
   type TransactionSerializableEIP1559,
 } from 'viem'
 import { fromHex, type Hex, toHex } from '../../core/bytes.js'
+import type { SluiceError } from '../../core/errors.js'
 import { LedgerError } from '../error.js'
 import { refusal, reverted } from './refusals.js'
 
@@ -172,13 +173,30 @@ export function createSender(options: Options): Sender {
     }
   }
 
+  /**
+   * Why a call would be refused to whoever could pay for it, or else that we cannot: nobody should find the money
+   * for what is in vain.
+   */
+  async function unlessRefused(call: Call, problem: SluiceError): Promise<SluiceError> {
+    const stateOverride = [{ address: account, balance: 2n ** 128n }]
+    try {
+      await client.call({ account, ...call, stateOverride })
+    } catch (error) {
+      const other = refusal(error, account)
+      // Not every endpoint can suppose such a thing.
+      if (other.code !== 'REVERTED' && other.code !== 'LEDGER_UNREACHABLE') return other
+    }
+    return problem
+  }
+
   return {
     async send(call) {
       let receipt: TransactionReceipt
       try {
         receipt = await settle(await inTurn(() => begin(call)))
       } catch (error) {
-        throw refusal(error, account)
+        const problem = refusal(error, account)
+        throw problem.code === 'INSUFFICIENT_BALANCE' ? await unlessRefused(call, problem) : problem
       }
       if (receipt.status === 'success') return receipt
       // It was fine when estimated: ask the chain as it is now why it is not.

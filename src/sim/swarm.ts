@@ -177,15 +177,16 @@ function unsettle(
   if (kinds.includes('reorganisation'))
     Object.assign(weather.ledger, { blockMs: plan.between(500, 6_000), reorganised: 0.4 })
   if (plan.hit(0.2)) weather.network.windowBytes = 4_096
-  const sudden = kinds.filter((kind) => kind in inject) as [FaultKind, ...FaultKind[]]
+  const sudden = kinds.filter((kind) => kind in inject)
+  // Some kinds need an occasion; with these, every world has its share.
+  for (const kind of ['partition', 'delay', 'clock-skew'] as const)
+    if (sudden.length < kindsMin && !sudden.includes(kind)) sudden.push(kind)
   const next = (): void => {
     time.after(chance.between(...betweenMs), () => {
       if (!isBusy()) return
-      if (sudden.length > 0) {
-        const kind = chance.pick(sudden)
-        const detail = inject[kind]?.(world)
-        if (detail !== undefined) trace.fault(kind, detail)
-      }
+      const kind = chance.pick(sudden as [FaultKind, ...FaultKind[]])
+      const detail = inject[kind]?.(world)
+      if (detail !== undefined) trace.fault(kind, detail)
       next()
     })
   }

@@ -28,4 +28,4 @@ export const checkers = ({ books, payouts }: LayerView): Readonly<Record<string,
 })
 
 /** Checkers that are no module: the world itself finds these. */
-const worldCheckers = ['delivery', 'progress'] as const
+export const worldCheckers = ['delivery', 'progress'] as const

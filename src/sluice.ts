@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { setTimeout as after } from 'node:timers/promises'
 import type { Libp2p } from '@libp2p/interface'
+import * as Amount from './core/amount.js'
 import { type Address, type Hex, zeroAddress } from './core/bytes.js'
 import type { Channel } from './core/channel.js'
 import * as Claim from './core/claim.js'
@@ -16,10 +17,12 @@ import * as Meter from './core/meter.js'
 import type { Engine } from './crypto/engine.js'
 import { loadEngine } from './crypto/load.js'
 import { createVerifier } from './crypto/pool.js'
+import type { TowerLimits } from './engine/appointments.js'
 import type { Offer } from './engine/channels.js'
-import { Node } from './engine/node.js'
-import type { Network, Sleep, Store } from './engine/ports.js'
+import { Node, type NodePorts } from './engine/node.js'
+import type { Clock, Network, Sleep, Store } from './engine/ports.js'
 import * as Records from './engine/records.js'
+import { Tower, type TowerPorts } from './engine/tower.js'
 import * as Wire from './engine/wire.js'
 import { local, type Transport } from './ledger/embedded/api.js'
 import { connect, type EmbeddedLedger } from './ledger/embedded/client.js'
@@ -48,6 +51,10 @@ export type CreateNodeOptions = {
    * we deposit nothing, in the native coin.
    */
   readonly accept?: (offer: Offer) => boolean | Promise<boolean>
+  /** Multiaddr of a watchtower, with its /p2p part: nothing is signed before it has been consulted. */
+  readonly tower?: string
+  /** Seconds of each challenge window of channels that we propose. */
+  readonly challengePeriod?: bigint
 }
 
 /**
@@ -55,6 +62,40 @@ export type CreateNodeOptions = {
  * @throws HomeError, StoreError, LedgerError, NetworkError, SluiceError `WRONG_LEDGER`
  */
 export async function createNode(options: CreateNodeOptions): Promise<Node> {
+  return open(options, async (ports) => {
+    const { tower, exposureMax, challengePeriod, accept } = options
+    const node = new Node({ ...ports, exposureMax, tower, challengePeriod, accept })
+    await node.start()
+    return node
+  })
+}
+
+export type CreateTowerOptions = Pick<
+  CreateNodeOptions,
+  'home' | 'ledger' | 'listen' | 'libp2p'
+> & {
+  readonly limits?: Partial<TowerLimits>
+}
+
+/**
+ * A watchtower that is started: it takes appointments, and acts for its clients on the layer. Its account pays
+ * what that costs. @throws as `createNode`
+ */
+export async function createTower(options: CreateTowerOptions): Promise<Tower> {
+  return open(options, async ({ keys, ...ports }) => {
+    const tower = new Tower({ ...ports, signing: keys.signing, limits: options.limits })
+    await tower.start()
+    return tower
+  })
+}
+
+type HomePorts = Omit<TowerPorts, 'signing'> & Pick<NodePorts, 'keys' | 'random' | 'verifier'>
+
+/** Whatever lives on a home, over libp2p and a layer; all is closed again when `start` fails. */
+async function open<T>(
+  options: Pick<CreateNodeOptions, 'home' | 'ledger' | 'listen' | 'libp2p'>,
+  start: (ports: HomePorts) => Promise<T>,
+): Promise<T> {
   const home = await Home.open(options.home)
   const undo: (() => Promise<void>)[] = [() => home.close()]
   try {
@@ -71,27 +112,18 @@ export async function createNode(options: CreateNodeOptions): Promise<Node> {
       for (const close of [verifier.close, lmdb.close, home.close]) await close()
     }
     const store = { ...lmdb, close: closeAll }
-    const node = new Node({
-      network,
-      store,
-      ledger,
-      crypto,
-      verifier,
-      random: (size) => new Uint8Array(randomBytes(size)),
-      sleep,
-      keys: home.keys,
-      exposureMax: options.exposureMax,
-      accept: options.accept,
-    })
-    await node.start()
-    return node
+    const random = (size: number): Uint8Array => new Uint8Array(randomBytes(size))
+    return await start({ network, store, ledger, crypto, verifier, random, sleep, keys: home.keys })
   } catch (error) {
     for (const step of undo) await step().catch(() => undefined)
     throw error
   }
 }
 
-async function openNetwork(options: CreateNodeOptions, home: Home.Home): Promise<Network> {
+async function openNetwork(
+  options: Pick<CreateNodeOptions, 'listen' | 'libp2p'>,
+  home: Home.Home,
+): Promise<Network> {
   if (options.libp2p !== undefined) return fromLibp2p(options.libp2p)
   const port = home.port('libp2p')
   const listen = (options.listen ?? []).map((address) =>
@@ -137,6 +169,8 @@ export type ChannelView = {
     readonly owed: bigint
     /** As payee: what we lose if the payer never comes back. */
     readonly exposure: bigint
+    /** As payee: what our watchtower does not know yet; undefined where we never had one. */
+    readonly unpushed: bigint | undefined
   }[]
 }
 
@@ -169,12 +203,22 @@ function laneAmounts(
   store: Store,
   channelId: Hex,
   id: bigint,
-): { claim: bigint; owed: bigint; exposure: bigint } {
+): { claim: bigint; owed: bigint; exposure: bigint; unpushed: bigint | undefined } {
   const bytes = store.get(Records.laneKey(channelId, id))
-  if (bytes === undefined) return { claim: 0n, owed: 0n, exposure: 0n }
-  const { claim, meter } = Wire.decode(Records.lane, bytes)
+  const { claim, meter } =
+    bytes === undefined
+      ? { claim: undefined, meter: Meter.empty }
+      : Wire.decode(Records.lane, bytes)
   const amount = Claim.amount(claim)
-  return { claim: amount, owed: Meter.owed(meter), exposure: Meter.exposure(meter, amount) }
+  const receipt = store.get(Records.watchKey(channelId))
+  const pushed = receipt && Wire.decode(Records.watch, receipt).claims
+  const known = pushed?.find(({ lane }) => lane === id)?.claim ?? 0n
+  return {
+    claim: amount,
+    owed: Meter.owed(meter),
+    exposure: Meter.exposure(meter, amount),
+    unpushed: pushed && Amount.larger(0n, amount - known),
+  }
 }
 
 const chain = Codec.record({ chainId: Codec.amount })
@@ -211,11 +255,15 @@ export type CreateLedgerOptions = {
   /** Serves it on this port: 0 takes the port of the last time, or a free one. */
   readonly port?: number
   readonly host?: string
+  /** Seconds; the least that channels may agree on. For a layer that is created now; one that exists keeps its own. */
+  readonly minChallengePeriod?: bigint
+  /** Milliseconds; the machine's own unless told. */
+  readonly clock?: Clock
 }
 
 /** Opens an embedded execution layer. @throws HomeError, StoreError, LedgerError */
 export async function createLedger(options: CreateLedgerOptions = {}): Promise<EmbeddedLayer> {
-  const { port, host } = options
+  const { port, host, minChallengePeriod, clock } = options
   const home = options.home === undefined ? undefined : await Home.open(options.home)
   const undo: (() => Promise<void>)[] = home === undefined ? [] : [() => home.close()]
   try {
@@ -223,7 +271,13 @@ export async function createLedger(options: CreateLedgerOptions = {}): Promise<E
     undo.unshift(() => store.close())
     const { secp256k1 } = await loadEngine()
     const random = (size: number): Uint8Array => new Uint8Array(randomBytes(size))
-    const layer = await Layer.open({ store, recover: secp256k1.recover, random })
+    const layer = await Layer.open({
+      store,
+      recover: secp256k1.recover,
+      random,
+      ...(clock === undefined ? {} : { clock }),
+      ...(minChallengePeriod === undefined ? {} : { minChallengePeriod }),
+    })
     undo.unshift(() => layer.close())
     const remembered = port === 0 ? (home?.port('ledger') ?? 0) : port
     const served =

@@ -62,6 +62,12 @@ export type Input =
   | { readonly type: 'drop' }
   /** Every other seat has shown since our start what it holds: `context.synced` is true from here on. */
   | { readonly type: 'synced' }
+  /** What our watchtower has kept for us: a complete state, and the next one where we had signed it. */
+  | {
+      readonly type: 'restore'
+      readonly complete: Complete.Complete
+      readonly pending: Proposal | undefined
+    }
   | { readonly type: 'message'; readonly from: number; readonly message: Message }
   | { readonly type: 'ledger'; readonly view: Phase.View | undefined; readonly time: bigint }
 
@@ -102,6 +108,12 @@ export function accept(context: Context, offer: Message & { type: 'open' }, seat
   if (offer.seat === seat) throw new Complete.SignedError('The offer is signed by ourselves.')
   return Agreement.open(context, channel, offer.seat, offer.signature)
 }
+
+/** A channel that our disk has lost, and our watchtower has kept: its newest state is to be restored. */
+export const lost = (context: Context, parameters: Parameters.Parameters, seat: number): Step => ({
+  channel: begin(context, parameters, seat, []),
+  effects: [],
+})
 
 function begin(
   context: Context,
@@ -155,6 +167,8 @@ function dispatch(context: Context, channel: Channel, input: Input): Step {
       return Signing.advance(context, channel)
     case 'ledger':
       return Signing.heed(Phase.follow(channel, input.view, input.time))
+    case 'restore':
+      return Signing.restore(context, channel, input.complete, input.pending)
     case 'message':
       return onMessage(context, channel, input.from, input.message)
   }

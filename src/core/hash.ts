@@ -18,6 +18,7 @@ export type Tag =
   | 'lane'
   | 'peer'
   | 'quote'
+  | 'appointment'
 
 const prefixes = new Map<Tag, Uint8Array>()
 

@@ -14,6 +14,8 @@ export const limits = Object.freeze({
   frameStepsMax: 256,
   /** Bytes of one control message. */
   controlBytesMax: 262_144,
+  /** Bytes of one message between a node and its watchtower: two whole states and a claim a lane. */
+  watchBytesMax: 524_288,
   /** Bytes of one frame on a pay substream. */
   payBytesMax: 65_536,
   /** Bytes of one frame on a paid stream, header included. */

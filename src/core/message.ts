@@ -58,15 +58,17 @@ export const outcome = Codec.record<Outcome>({
   nextLane: Codec.uint64,
 })
 
-const kind: Codec.Codec<Kind> = {
+export const kind: Codec.Codec<Kind> = {
   encode: (value) => value,
   decode: (wire) => Codec.integer(2).decode(wire) as Kind,
 }
 
+export const body = Codec.record<Body>({ outcome, lanes: Codec.list(lane, limits.lanesMax) })
+
 export const complete = Codec.record<Complete>({
   version,
   kind,
-  body: Codec.record<Body>({ outcome, lanes: Codec.list(lane, limits.lanesMax) }),
+  body,
   signatures: Codec.list(signature, limits.seatsMax),
 })
 
@@ -175,7 +177,7 @@ export const message = Codec.union({
 
 export type Message = Codec.Of<typeof message>
 
-const proposal = Codec.record<Proposal>({
+export const proposal = Codec.record<Proposal>({
   proposer: seat,
   ...draft,
   oks: Codec.list(seat, limits.seatsMax),

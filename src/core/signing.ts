@@ -24,6 +24,32 @@ export function adopt(
 
 const isOver: ReadonlySet<Phase> = new Set(['frozen', 'closed', 'dead'])
 
+/**
+ * Takes what was kept for us and our disk has forgotten. The next state that we had signed binds us again:
+ * nothing else of its version is ever signed.
+ */
+export function restore(
+  context: Context,
+  channel: Channel,
+  complete: Complete.Complete,
+  pending: Proposal | undefined,
+): Step {
+  return chain(adopt(context, channel, complete), (now) => {
+    const signature = pending?.signatures[now.seat]
+    const isNext = pending?.version === (now.complete?.version ?? -1n) + 1n
+    if (pending === undefined || signature === undefined || !isNext || signed(now) !== undefined)
+      return { channel: now, effects: [] }
+    const { proposer, attempt, signatures } = pending
+    const { seats } = now.parameters
+    if (seats[proposer] === undefined || signatures.length !== seats.length)
+      throw new Complete.SignedError('What was kept for us is no proposal of this channel.')
+    const digest = digestOf(context, now, pending)
+    Complete.checkSignature(context, now.parameters, digest, now.seat, signature)
+    const attempts = now.attempts.with(proposer, Math.max(attempt, now.attempts[proposer] ?? 0))
+    return { channel: { ...now, attempts, proposals: [pending] }, effects: [] }
+  })
+}
+
 /** Signs what may be signed by now, and takes what every seat has signed. */
 export function advance(context: Context, channel: Channel): Step {
   const ready = channel.proposals.find((each) => isReady(context, channel, each))

@@ -2,6 +2,7 @@
  * The book of channels: loads them, steps them one input at a time, persists each step before any of its
  * effects leave, and repeats what the outbox holds until it is done.
  */
+import type { Appointment } from '../core/appointment.js'
 import { type Address, type Hex, zeroAddress } from '../core/bytes.js'
 import * as Channel from '../core/channel.js'
 import * as Dispute from '../core/dispute.js'
@@ -35,6 +36,8 @@ export type BookPorts = {
   readonly onChanged: (channel: Channel.Channel) => void
   /** A change is wanted, and a seat has not shown yet what it holds: it is to be reached. */
   readonly onMissing: (channel: Channel.Channel) => void
+  /** The layer shows the channel challenged or frozen, with the root of the newest state posted. */
+  readonly onDispute: (channelId: Hex, root: Uint8Array) => Promise<void>
   readonly onProblem: (error: SluiceError, channelId: Hex) => void
 }
 
@@ -136,6 +139,15 @@ export class Book {
     this.#entries.set(channel.id, entry)
     this.#perform(entry, effects)
     return channel.id
+  }
+
+  /** Takes what our watchtower has kept for us: a channel that our disk has lost, or newer states of one. */
+  async restore({ parameters, seat, newest, pending }: Appointment): Promise<void> {
+    const id = this.idOf(parameters)
+    if (!this.#entries.has(id))
+      await this.#add(Channel.lost(this.#context(undefined), parameters, seat))
+    await this.update(id, { type: 'restore', complete: newest, pending })
+    await this.look(id)
   }
 
   /** Steps a channel; resolves once the step is durable and its effects are on their way. */
@@ -278,6 +290,7 @@ export class Book {
       this.#ports.ledger.time(),
     ])
     await this.update(id, { type: 'ledger', view, time })
+    if (view?.challenge !== undefined) await this.#ports.onDispute(id, view.challenge.root)
   }
 
   /** Follows the layer: all open channels once, then every event, until the node ends. */

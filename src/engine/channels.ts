@@ -41,6 +41,8 @@ export type ChannelsPorts = {
   readonly onProblem: (error: unknown) => void
   /** The owner's word on channels that peers offer; by default those in which we deposit nothing. */
   readonly accept: ((offer: Offer) => boolean | Promise<boolean>) | undefined
+  /** Seconds of each challenge window of channels that we propose; a day unless told. */
+  readonly challengePeriod: bigint | undefined
 }
 
 export type OpenOptions = {
@@ -131,7 +133,10 @@ export class Channels {
         assets,
         deposits,
         fundBy: (await ledger.time()) + fundWithin,
-        challengePeriod: Amount.larger(ledger.minChallengePeriod, challengePeriodDefault),
+        challengePeriod: Amount.larger(
+          ledger.minChallengePeriod,
+          this.#ports.challengePeriod ?? challengePeriodDefault,
+        ),
         codeHash: Parameters.noCode,
         salt: random(32),
       },
@@ -253,6 +258,16 @@ export class Channels {
     return book.change(id, earned, options.signal)
   }
 
+  /** Has all seats agree that a challenged channel lives on; resolves once it does. */
+  async resume(id: Hex, signal: AbortSignal | undefined): Promise<Channel> {
+    const { book } = this.#ports
+    const wanted = ({ phase }: Channel): readonly Update[] | undefined =>
+      phase === 'challenged' ? [{ type: 'resume' }] : undefined
+    await book.refresh(id)
+    await book.change(id, wanted, signal)
+    return book.until(id, ({ phase }) => phase !== 'challenged', signal)
+  }
+
   /** Closes a channel cooperatively. */
   async close(id: Hex, signal: AbortSignal | undefined): Promise<Channel> {
     const { book } = this.#ports
@@ -295,6 +310,13 @@ export class Channels {
         if (!isLate || isPair(channel) || tries === settleTriesMax) throw error
       }
     }
+  }
+
+  /** Peers that are connected show what they hold first, before we post what we hold: our disk might be old. */
+  async inStep(id: Hex): Promise<void> {
+    const { peers } = this.#ports
+    const links = peersOf(this.#find(id)).flatMap(({ signer }) => peers.find(signer) ?? [])
+    await Promise.all(links.map((link) => peers.inStep(link).catch(() => undefined)))
   }
 
   /** A link to the peer, over the connection that exists or the address it was last reached at. */

@@ -84,6 +84,11 @@ export class Lanes {
     return this.payer(channelId, lane)?.promised ?? this.payee(channelId, lane)?.held ?? 0n
   }
 
+  /** The layer has paid a claim on a lane: one that is higher than ours is adopted. */
+  settled(channelId: Hex, lane: bigint, claim: bigint): void {
+    this.payee(channelId, lane)?.settle(claim)
+  }
+
   /** Takes note of a channel's lanes: new ones get an end here, closed ones are forgotten. */
   update(channel: Channel): void {
     for (const lane of lanesOf(channel)) this.#add(channel, lane)

@@ -20,6 +20,7 @@ import {
   type OpenManyOptions,
   type OpenOptions,
 } from './channels.js'
+import { Defender, type DisputeView, type WatchView } from './defender.js'
 import type { NodeEvents } from './events.js'
 import { Lanes } from './lanes.js'
 import type { Link } from './link.js'
@@ -44,6 +45,10 @@ export type NodePorts = {
   readonly exposureMax: bigint | undefined
   /** Which channels of peers are welcome; by default those that we need not fund, in the native coin. */
   readonly accept?: ((offer: Offer) => boolean | Promise<boolean>) | undefined
+  /** Multiaddr of our watchtower, with its /p2p part. */
+  readonly tower?: string | undefined
+  /** Seconds of each challenge window of channels that we propose; a day unless told. */
+  readonly challengePeriod?: bigint | undefined
 }
 
 export type ConsumeOptions = {
@@ -78,8 +83,9 @@ export class Node {
   readonly #peers: Peers
   readonly #channels: Channels
   readonly #offers: Offers
+  readonly #defender: Defender
   readonly #ended = new AbortController()
-  #following: Promise<void> = Promise.resolve()
+  #following: Promise<unknown> = Promise.resolve()
 
   /** Use `createNode`, which makes the ports. */
   constructor(ports: NodePorts) {
@@ -91,6 +97,7 @@ export class Node {
       session: keys.session,
       channel: (id) => this.#book.get(id),
       onPayment: (role, { channelId, id }, by) => {
+        if (role === 'payee') this.#defender.changed(channelId)
         const total = this.#lanes.claim(channelId, id)
         this.events.emit('payment', { role, channelId, lane: id, by, total })
       },
@@ -110,21 +117,35 @@ export class Node {
         claim: (channelId, lane) => this.#lanes.due(channelId, lane),
         reserveMin: (asset) => (asset === zeroAddress ? lanesWorth * (ledger.redeemFee ?? 0n) : 0n),
         synced: (signer) => this.#peers.isSynced(signer),
-        also: (channel) => this.#lanes.farewell(channel),
+        also: (channel) => [...this.#lanes.farewell(channel), ...this.#defender.farewell(channel)],
         send: (signer, message) => this.#peers.send(signer, message),
         onChanged: (channel) => {
           this.#lanes.update(channel)
+          this.#defender.changed(channel.id)
           this.events.emit('channel', channel)
         },
         onMissing: (channel) => this.#channels.reach(channel),
+        onDispute: (id, root) => this.#defender.disputed(id, root),
         onProblem: (error) => this.#problem(error),
       },
       this.#ended.signal,
     )
     for (const channel of this.#book.all()) this.#lanes.update(channel)
+    this.#defender = new Defender(
+      {
+        ...ports,
+        signing: keys.signing,
+        tower: ports.tower,
+        book: this.#book,
+        lanes: this.#lanes,
+        onProblem: (error) => this.#problem(error),
+      },
+      this.#ended.signal,
+    )
     this.#peers = new Peers({
       ...ports,
       signing: keys.signing,
+      consulted: () => this.#defender.consulted(),
       book: this.#book,
       lanes: this.#lanes,
       welcome: (offer, link) => this.#channels.welcome(offer, link),
@@ -134,6 +155,7 @@ export class Node {
     this.#channels = new Channels({
       ...ports,
       accept: ports.accept,
+      challengePeriod: ports.challengePeriod,
       onProblem: (error) => this.#problem(error),
       book: this.#book,
       lanes: this.#lanes,
@@ -160,9 +182,10 @@ export class Node {
     await this.#ports.network.handle(Purchase.streamProtocol, (stream, connection) => {
       void this.#offers.sell(this.#peers.link(connection), stream)
     })
-    this.#following = this.#book.follow().catch((error) => {
-      if (!this.#ended.signal.aborted) this.#problem(error)
-    })
+    const following = [this.#book.follow(), this.#defender.run()]
+    this.#following = Promise.all(
+      following.map((each) => each.catch((error) => this.#problem(error))),
+    )
   }
 
   /** Stops everything and closes network and store. Money stays as the last durable write has it. */
@@ -329,6 +352,36 @@ export class Node {
    */
   serve(resource: string, options: ServeOptions): AsyncGenerator<Receipt.Signed, void, undefined> {
     return this.#offers.serve(resource, options)
+  }
+
+  /**
+   * Opens a challenge with our newest state, which needs nobody's consent: after two windows of the channel's
+   * challenge period everything is paid out. Resolves once it is posted; the node does the rest, also after a
+   * restart. @throws DefenceError `NOT_LIVE`, LedgerError `INSUFFICIENT_BALANCE`
+   */
+  async challenge(id: Hex): Promise<void> {
+    await this.#channels.inStep(id)
+    await this.#defender.challenge(id)
+  }
+
+  /** Has all seats agree that a challenged channel lives on. @throws BookError */
+  resume(id: Hex, options: { readonly signal?: AbortSignal } = {}): Promise<Channel> {
+    return this.#channels.resume(id, options.signal)
+  }
+
+  /** How the dispute of a channel stands; undefined where there is none. @throws LedgerError */
+  dispute(id: Hex): Promise<DisputeView | undefined> {
+    return this.#defender.dispute(id)
+  }
+
+  /** How our watchtower stands; undefined without one. */
+  get watch(): WatchView | undefined {
+    return this.#defender.watch
+  }
+
+  /** Resolves once our watchtower has receipted all that is durable here; at once without one. */
+  watched(signal?: AbortSignal): Promise<void> {
+    return this.#defender.pushed(signal)
   }
 
   #problem(error: unknown): void {

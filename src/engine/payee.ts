@@ -8,6 +8,7 @@ import * as Amount from '../core/amount.js'
 import type { Address, Hex } from '../core/bytes.js'
 import { laneTweak } from '../core/chain.js'
 import * as Claim from '../core/claim.js'
+import * as Dispute from '../core/dispute.js'
 import { SluiceError } from '../core/errors.js'
 import type * as Lane from '../core/lane.js'
 import * as Meter from '../core/meter.js'
@@ -65,6 +66,7 @@ export class Payee {
   #flushing = false
   #failure: unknown
   #exposed: bigint
+  #settled = 0n
   /** Counters for people: ticks are chain steps. */
   ticks = 0
   vouchers = 0
@@ -90,9 +92,9 @@ export class Payee {
     return this.#durable.claim
   }
 
-  /** Its amount, cumulative. */
+  /** Its amount, cumulative; or what the layer paid, where that is more. */
   get accepted(): bigint {
-    return Claim.amount(this.#durable.claim)
+    return Amount.larger(Claim.amount(this.#durable.claim), this.#settled)
   }
 
   /** Amount of the newest claim, durable or not: we agree to no state that pays less. */
@@ -130,6 +132,23 @@ export class Payee {
 
   get tweak(): Uint8Array {
     return this.#tweak
+  }
+
+  /** A claim that our watchtower has kept for us; all of it is proven again. @throws VoucherError, TickError */
+  async restore(claim: Claim.Claim): Promise<void> {
+    const { crypto, domain } = this.#ports
+    const lane = this.#lane()
+    if (lane === undefined || Claim.amount(claim) <= this.held) return
+    const digest = Voucher.digest(domain, claim.signed.voucher)
+    const signer = crypto.secp256k1.recover(digest, claim.signed.signature)
+    Dispute.checkClaim(this.channelId, lane, claim, signer, crypto.chain.walk)
+    this.#claim = claim
+    await this.#save()
+  }
+
+  /** The layer has paid so much on the lane, perhaps by a claim that we never saw: it is paid all the same. */
+  settle(amount: bigint): void {
+    this.#settled = Amount.larger(this.#settled, amount)
   }
 
   /**

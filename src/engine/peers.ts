@@ -32,6 +32,8 @@ export type PeersPorts = {
   readonly welcome: (offer: Message & { type: 'open' }, link: Link) => Promise<number>
   /** Verifies large batches of vouchers on other threads; without one all are verified on this. */
   readonly verifier?: Verifier | undefined
+  /** Resolves once we may show what we hold, and sign: our watchtower may hold more. */
+  readonly consulted: () => Promise<void>
   readonly onPeer: (link: Link, connected: boolean) => void
   readonly onProblem: (error: SluiceError) => void
 }
@@ -152,6 +154,7 @@ export class Peers {
       payout: ledger.account,
       signature: crypto.secp256k1.sign(Introduction.digest(domain, introduction), signing),
     })
+    await this.#ports.consulted()
     await link.until(() => link.introduction !== undefined)
     const signer = link.signer ?? '0x'
     // On this very connection: another one may be dead already and not know it.
@@ -221,6 +224,7 @@ export class Peers {
     if (message.type === 'problem') throw new LinkError(message.code, message.message)
     const signer = link.signer
     if (signer === undefined) throw new LinkError('UNEXPECTED', 'A peer introduces itself first.')
+    await this.#ports.consulted()
     switch (message.type) {
       case 'synced':
         link.synced = true

@@ -3,13 +3,14 @@
  * have a fixed size in the number of payments.
  */
 
-import type { Hex } from '../core/bytes.js'
+import type { Address, Hex } from '../core/bytes.js'
 import type { Claim } from '../core/claim.js'
 import * as Codec from '../core/codec.js'
 import { limits } from '../core/limits.js'
 import * as Message from '../core/message.js'
 import type { Meter, Purchase } from '../core/meter.js'
 import * as StreamMessage from '../core/stream-message.js'
+import * as WatchMessage from '../core/watch-message.js'
 import type { Write } from './ports.js'
 import * as Wire from './wire.js'
 
@@ -44,6 +45,31 @@ export const channel = Message.channel
 export const channelPrefix = 'channel/'
 export const channelKey = (id: Hex): string => `${channelPrefix}${id}`
 export const laneKey = (channelId: Hex, id: bigint): string => `lane/${channelId}/${id}`
+
+/** What our watchtower has receipted of a channel: its newest receipt, which anyone can check. */
+export type WatchRecord = {
+  readonly tower: Address
+  readonly version: bigint
+  readonly content: Uint8Array
+  readonly claims: readonly { readonly lane: bigint; readonly claim: bigint }[]
+  readonly time: bigint
+  readonly signature: Uint8Array
+}
+
+export const watch = Codec.record<WatchRecord>({
+  tower: Codec.address,
+  version: Codec.uint64,
+  content: Codec.bytes(32),
+  claims: Codec.list(Codec.record({ lane: Codec.uint64, claim: Codec.amount }), limits.lanesMax),
+  time: Codec.uint64,
+  signature: Codec.bytes(65),
+})
+
+export const watchKey = (channelId: Hex): string => `watched/${channelId}`
+
+/** A state of a disputed channel that was posted, and may be older by now than our newest. */
+export const posted = WatchMessage.content
+export const postedKey = (channelId: Hex): string => `posted/${channelId}`
 
 /** Sequence of the last ledger event that concerned us. */
 export const sequence = Codec.integer(Number.MAX_SAFE_INTEGER)

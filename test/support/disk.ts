@@ -16,12 +16,13 @@ export type Disk = {
   crash(): void
   /** While true, every commit fails with `DISK_FULL`. */
   full: boolean
+  /** A backup: another disk with what is durable on this one now. */
+  copy(): Promise<Disk>
   /** Syncs so far: how many groups the commits shared. */
   readonly syncs: number
 }
 
-export function create(): Disk {
-  const platters = Memory.open()
+export function create(platters = Memory.open()): Disk {
   let era = 0
   let held: Promise<void> | undefined
   let letGo: () => void = () => {}
@@ -73,6 +74,11 @@ export function create(): Disk {
     release() {
       held = undefined
       letGo()
+    },
+    async copy() {
+      const backup = Memory.open()
+      await backup.commit([...platters.entries('')].map(([key, value]) => ({ key, value })))
+      return create(backup)
     },
     crash() {
       era++

@@ -2,13 +2,14 @@
  * A world in one process: people with nodes on one memory network, one embedded ledger, and simulated disks
  * that may fill up, stall, or lose what was not synced. A node that crashes never does anything again.
  */
-import { setTimeout as after, setImmediate as turn } from 'node:timers/promises'
+import { setImmediate as turn } from 'node:timers/promises'
 import { zeroAddress } from '../../src/core/bytes.js'
 import type { SluiceError } from '../../src/core/errors.js'
 import type { Engine } from '../../src/crypto/engine.js'
 import type { Verifier } from '../../src/crypto/pool.js'
 import { Node, type NodePorts } from '../../src/engine/node.js'
 import type { Ledger, Network, Store } from '../../src/engine/ports.js'
+import { Tower, type TowerPorts } from '../../src/engine/tower.js'
 import type { EmbeddedLedger } from '../../src/ledger/embedded/client.js'
 import { type MemoryHub, memoryHub } from '../../src/net/memory.js'
 import { connectLedger, createLedger, type EmbeddedLayer, loadEngine } from '../../src/sluice.js'
@@ -39,6 +40,8 @@ export type PersonOptions = {
   readonly store?: (disk: Store) => Store
   /** Other threads for batches of signatures; without one all are verified on this. */
   readonly verifier?: Verifier
+  /** Address of a watchtower. */
+  readonly tower?: string
 }
 
 /** Somebody with keys, a disk, an account and, unless it has crashed, a node that runs on them. */
@@ -65,23 +68,54 @@ export type World = {
   readonly engine: Engine
   readonly random: (size: number) => Uint8Array
   person(name: string, options?: PersonOptions): Promise<Person>
+  watchtower(name: string, options?: WatchtowerOptions): Promise<Watchtower>
+  /** Seconds pass, for the ledger and for all who sleep, once everybody has gone to sleep. */
+  advance(seconds: number): Promise<void>
   close(): Promise<void>
 }
 
+export type WatchtowerOptions = {
+  readonly funds?: bigint
+  readonly limits?: TowerPorts['limits']
+}
+
+/** A tower on a disk of its own. */
+export type Watchtower = Omit<Person, 'node' | 'start'> & {
+  readonly tower: Tower
+  start(): Promise<Tower>
+}
+
+/** Seconds of each challenge window here. */
+export const challengePeriod = 60
+
 export async function createWorld(seed = 'world'): Promise<World> {
-  const [layer, engine] = await Promise.all([createLedger(), loadEngine()])
+  const time = timeOf()
+  const [layer, engine] = await Promise.all([
+    createLedger({ clock: time.now, minChallengePeriod: BigInt(challengePeriod) }),
+    loadEngine(),
+  ])
   const hub = memoryHub()
   const random = randomOf(seed)
-  const people: Person[] = []
+  const people: { crash(): Promise<void> }[] = []
+  const ground = { hub, layer, engine, random, time }
   return {
+    async advance(seconds) {
+      for (let turns = 0; turns < 64; turns++) await turn()
+      time.leap(seconds)
+    },
     hub,
     layer,
     engine,
     random,
     async person(name, options = {}) {
-      const person = await createPerson({ hub, layer, engine, random }, name, options)
+      const person = await createPerson(ground, name, options)
       people.push(person)
       return person
+    },
+    async watchtower(name, options = {}) {
+      const tower = await createWatchtower(ground, name, options)
+      people.push(tower)
+      return tower
     },
     async close() {
       for (const person of people) await person.crash()
@@ -90,16 +124,46 @@ export async function createWorld(seed = 'world'): Promise<World> {
   }
 }
 
-type Ground = Pick<World, 'hub' | 'layer' | 'engine' | 'random'>
+type Ground = Pick<World, 'hub' | 'layer' | 'engine' | 'random'> & { readonly time: Time }
+
+/** Time that passes by itself, and in leaps when told. */
+type Time = ReturnType<typeof timeOf>
+
+function timeOf() {
+  let leaptMs = 0
+  const sleepers = new Set<{ readonly dueMs: number; readonly wake: () => void }>()
+  const now = (): number => Date.now() + leaptMs
+  return {
+    now,
+    leap(seconds: number): void {
+      leaptMs += seconds * 1_000
+      for (const { dueMs, wake } of [...sleepers]) if (dueMs <= now()) wake()
+    },
+    sleep: (ms: number, signal: AbortSignal): Promise<void> =>
+      new Promise((resolve) => {
+        const wake = (): void => {
+          clearTimeout(timer)
+          sleepers.delete(sleeper)
+          signal.removeEventListener('abort', wake)
+          resolve()
+        }
+        const timer = setTimeout(wake, ms)
+        const sleeper = { dueMs: now() + ms, wake }
+        sleepers.add(sleeper)
+        signal.addEventListener('abort', wake)
+        if (signal.aborted) wake()
+      }),
+  }
+}
 
 let places = 1_000
 
 async function createPerson(
-  { hub, layer, engine, random }: Ground,
+  { hub, layer, engine, random, time }: Ground,
   name: string,
   options: PersonOptions,
 ): Promise<Person> {
-  const { funds = 0n, exposureMax, verifier, accept } = options
+  const { funds = 0n, exposureMax, verifier, accept, tower } = options
   const { disk: first = Disk.create(), store = (disk) => disk } = options
   const keys = keysOf(name)
   const ledger = await connectLedger(layer, keys.account, engine)
@@ -149,13 +213,12 @@ async function createPerson(
         crypto: engine,
         verifier,
         random,
-        sleep: async (ms, signal) => {
-          await after(ms, undefined, { signal: any(signal, dead.signal) }).catch(() => undefined)
-          if (dead.signal.aborted) await never
-        },
+        sleep: sleepUntil(time, dead.signal),
         keys,
         exposureMax,
         accept,
+        tower,
+        challengePeriod: BigInt(challengePeriod),
       })
       node.events.on('problem', (error) => problems.push(error))
       running = { node, network, dead }
@@ -166,6 +229,75 @@ async function createPerson(
   await person.start()
   return person
 }
+
+async function createWatchtower(
+  { hub, layer, engine, time }: Ground,
+  name: string,
+  { funds = 0n, limits }: WatchtowerOptions,
+): Promise<Watchtower> {
+  const keys = keysOf(name)
+  const ledger = await connectLedger(layer, keys.account, engine)
+  const listen = [`/memory/${++places}`]
+  await fund(ledger, funds)
+  const disk = Disk.create()
+  let running: { tower: Tower; network: Network; dead: AbortController } | undefined
+  let problems: SluiceError[] = []
+  const place: Watchtower = {
+    name,
+    keys,
+    disk,
+    ledger,
+    get problems() {
+      return problems
+    },
+    get tower() {
+      if (running === undefined) throw new Error(`${name} has no tower that runs`)
+      return running.tower
+    },
+    get address() {
+      return place.tower.addresses[0] ?? ''
+    },
+    balance: () => ledger.balance(ledger.account, zeroAddress),
+    async crash() {
+      const dying = running
+      running = undefined
+      if (dying === undefined) return
+      disk.crash()
+      dying.dead.abort()
+      hub.cut(dying.network.peer)
+      await dying.network.close()
+    },
+    async start() {
+      await place.crash()
+      problems = []
+      const dead = new AbortController()
+      const network = await hub.createNetwork({ privateKey: keys.peer, listen })
+      const tower = new Tower({
+        network,
+        store: disk.open(),
+        ledger: mortal(ledger, dead.signal),
+        crypto: engine,
+        sleep: sleepUntil(time, dead.signal),
+        signing: keys.signing,
+        limits,
+      })
+      tower.events.on('problem', (error) => problems.push(error))
+      running = { tower, network, dead }
+      await tower.start()
+      return tower
+    },
+  }
+  await place.start()
+  return place
+}
+
+/** The sleep of somebody who may die, and then never wakes. */
+const sleepUntil =
+  (time: Time, dead: AbortSignal) =>
+  async (ms: number, signal?: AbortSignal): Promise<void> => {
+    await time.sleep(ms, any(signal, dead))
+    if (dead.aborted) await never
+  }
 
 const never = new Promise<never>(() => undefined)
 

@@ -227,6 +227,39 @@ const challenges = () =>
     }),
   )
 
+/** What a seat leaves with a watchtower, and the tower's receipt for it. */
+const appointments = () =>
+  domains.flatMap((domain) =>
+    [0, 1, 2].map((lanes) => {
+      const newest = filler(`newest root ${lanes}`)
+      const pending = lanes === 0 ? undefined : filler(`pending root ${lanes}`)
+      const claims = [2n, 300n].slice(0, lanes).map((lane) => ({ lane, claim: lane ** 20n }))
+      const [seat, version, time] = [lanes, BigInt(41 + lanes), 1_700_000_000n]
+      const amounts = claims.map(({ lane, claim }) => join(uint(lane, 8), uint(claim, 32)))
+      const content = tagged('appointment', newest, pending ?? new Uint8Array(32), ...amounts)
+      const message = { channelId: hex(channelId), seat, version, content: hex(content) }
+      const members = [
+        { name: 'channelId', type: 'bytes32' },
+        { name: 'seat', type: 'uint8' },
+        { name: 'version', type: 'uint64' },
+        { name: 'content', type: 'bytes32' },
+      ] as const
+      const order = hashTypedData({
+        domain: domainOf(domain),
+        primaryType: 'Appointment',
+        types: { Appointment: members },
+        message,
+      })
+      const receipt = hashTypedData({
+        domain: domainOf(domain),
+        primaryType: 'WatchReceipt',
+        types: { WatchReceipt: [...members, { name: 'time', type: 'uint64' } as const] },
+        message: { ...message, time },
+      })
+      return { domain, channelId, seat, version, newest, pending, claims, time, order, receipt }
+    }),
+  )
+
 /** Vouchers whose chains start at known ends: the anchors come out of `walkBack`. */
 async function vouchers() {
   const lane = 5n
@@ -488,6 +521,7 @@ export const vectors = async () => ({
   channel: channels(),
   state: states(),
   challenge: challenges(),
+  appointment: appointments(),
   voucher: await vouchers(),
   stream: streams(),
   tree: trees(),

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
+import * as Appointment from '../../src/core/appointment.js'
 import * as Chain from '../../src/core/chain.js'
 import * as Claim from '../../src/core/claim.js'
 import * as Dispute from '../../src/core/dispute.js'
@@ -58,6 +59,14 @@ it('challenges', () => {
   for (const { domain, digest, ...challenge } of all.challenge) {
     const channelId = hex(challenge.channelId)
     expect(hex(Dispute.digest(domain, { ...challenge, channelId }))).toBe(digest)
+  }
+})
+
+it('appointments and their receipts', () => {
+  for (const { domain, order, receipt, time, ...gist } of all.appointment) {
+    const summary = { ...gist, channelId: hex(gist.channelId) }
+    expect(hex(Appointment.digest(domain, summary))).toBe(order)
+    expect(hex(Appointment.receiptDigest(domain, summary, time))).toBe(receipt)
   }
 })
 

@@ -1,0 +1,206 @@
+/**
+ * What a watchtower keeps: one record for each seat of each channel that it watches, and how much of the
+ * tower each client takes up. Nothing is accepted beyond the limits, and nothing older replaces what is held.
+ */
+import * as Appointment from '../core/appointment.js'
+import type { Address, Hex } from '../core/bytes.js'
+import * as Codec from '../core/codec.js'
+import type { Content } from '../core/complete.js'
+import { SluiceError } from '../core/errors.js'
+import * as WatchMessage from '../core/watch-message.js'
+import type { Store } from './ports.js'
+import * as Records from './records.js'
+import * as Wire from './wire.js'
+
+/** What a tower's owner grants. */
+export type TowerLimits = {
+  /** Different signing keys. */
+  readonly clientsMax: number
+  readonly channelsPerClientMax: number
+  /** Bytes of all appointments together. */
+  readonly bytesMax: number
+  /** Transactions for one seat of one channel: what it may cost the tower in fees. */
+  readonly actionsMax: number
+  /** Least gain, in base units, for which a lane is redeemed. */
+  readonly gainMin: bigint
+}
+
+export const limitsDefault: TowerLimits = {
+  clientsMax: 10_000,
+  channelsPerClientMax: 1_024,
+  bytesMax: 1_073_741_824,
+  actionsMax: 64,
+  gainMin: 1n,
+}
+
+/** A seat of a channel. */
+export type Place = {
+  readonly key: string
+  readonly channelId: Hex
+  readonly client: Address
+  readonly bytes: number
+}
+
+const prefix = 'watch/'
+const actions = Codec.integer(Number.MAX_SAFE_INTEGER)
+const actionsKey = (key: string): string => `watch-actions/${key}`
+
+const postedKey = (key: string): string => `watch-posted/${key}`
+
+/** Names a seat of a channel. */
+export const keyOf = (channelId: Hex, seat: number): string => `${channelId}/${seat}`
+
+export class Appointments {
+  readonly #store: Store
+  readonly #limits: TowerLimits
+  readonly #places = new Map<string, Place>()
+  readonly #byClient = new Map<Address, Set<string>>()
+  readonly #byChannel = new Map<Hex, Set<string>>()
+  /** On its way to the disk: what comes next is measured by it. */
+  readonly #writing = new Map<string, Appointment.Appointment>()
+  #bytes = 0
+
+  constructor(store: Store, limits: TowerLimits) {
+    this.#store = store
+    this.#limits = limits
+    for (const [key, bytes] of store.entries(prefix)) {
+      const { parameters, seat } = Wire.decode(WatchMessage.appointment, bytes)
+      const name = key.slice(prefix.length)
+      const channelId = name.slice(0, name.indexOf('/')) as Hex
+      const client = parameters.seats[seat]?.signer ?? '0x'
+      this.#add({ key: name, channelId, client, bytes: bytes.length })
+    }
+  }
+
+  get clients(): number {
+    return this.#byClient.size
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  all(): Place[] {
+    return [...this.#places.values()]
+  }
+
+  of(client: Address): string[] {
+    return [...(this.#byClient.get(client) ?? [])]
+  }
+
+  on(channelId: Hex): string[] {
+    return [...(this.#byChannel.get(channelId) ?? [])]
+  }
+
+  /** The appointment held, durable or about to be. */
+  get(key: string): Appointment.Appointment | undefined {
+    const writing = this.#writing.get(key)
+    if (writing !== undefined) return writing
+    const bytes = this.#store.get(prefix + key)
+    return bytes && Wire.decode(WatchMessage.appointment, bytes)
+  }
+
+  /**
+   * Takes an appointment that was checked against what is held; resolves once it is durable.
+   * @throws TowerError `TOWER_FULL`, StoreError
+   */
+  async put(channelId: Hex, client: Address, appointment: Appointment.Appointment): Promise<void> {
+    const key = keyOf(channelId, appointment.seat)
+    const write = Records.write(prefix + key, WatchMessage.appointment, appointment)
+    const place = { key, channelId, client, bytes: write.value?.length ?? 0 }
+    this.#checkRoom(place)
+    this.#remove(key)
+    this.#add(place)
+    this.#writing.set(key, appointment)
+    try {
+      await this.#store.commit([write])
+    } finally {
+      if (this.#writing.get(key) === appointment) this.#writing.delete(key)
+    }
+  }
+
+  /** The state that was posted, where it is no longer the newest: the layer may settle by it. */
+  posted(key: string): Content | undefined {
+    const bytes = this.#store.get(postedKey(key))
+    return bytes && Wire.decode(WatchMessage.content, bytes)
+  }
+
+  /** The layer shows a state with this root: it is kept from now on, whatever newer ones may come. */
+  async keepPosted(key: string, channelId: Hex, root: Uint8Array): Promise<void> {
+    const held = this.get(key)
+    if (held === undefined) return
+    const states = [held.newest, Appointment.pendingContent(held)]
+    const posted = Appointment.withRoot(channelId, root, states)
+    if (posted === undefined || posted.version === this.posted(key)?.version) return
+    await this.#store.commit([Records.write(postedKey(key), WatchMessage.content, posted)])
+  }
+
+  /** The channel is settled: its records go. */
+  async forget(key: string): Promise<void> {
+    if (!this.#places.has(key)) return
+    await this.#store.commit([
+      { key: prefix + key, value: undefined },
+      { key: actionsKey(key), value: undefined },
+      { key: postedKey(key), value: undefined },
+    ])
+    this.#remove(key)
+  }
+
+  /** Whether the tower may spend another transaction here. */
+  mayAct(key: string): boolean {
+    return this.#actions(key) < this.#limits.actionsMax
+  }
+
+  async countAction(key: string): Promise<void> {
+    await this.#store.commit([Records.write(actionsKey(key), actions, this.#actions(key) + 1)])
+  }
+
+  #actions(key: string): number {
+    const bytes = this.#store.get(actionsKey(key))
+    return bytes === undefined ? 0 : Wire.decode(actions, bytes)
+  }
+
+  #checkRoom({ key, client, bytes }: Place): void {
+    const { clientsMax, channelsPerClientMax, bytesMax } = this.#limits
+    const known = this.#byClient.get(client)
+    const before = this.#places.get(key)
+    const full =
+      (known === undefined && this.#byClient.size >= clientsMax) ||
+      (before === undefined && (known?.size ?? 0) >= channelsPerClientMax) ||
+      this.#bytes - (before?.bytes ?? 0) + bytes > bytesMax
+    if (full)
+      throw new TowerError('TOWER_FULL', 'The tower has no room for this channel; use another one.')
+  }
+
+  #add(place: Place): void {
+    const { key, channelId, client, bytes } = place
+    this.#places.set(key, place)
+    this.#bytes += bytes
+    const add = <K>(index: Map<K, Set<string>>, at: K): void => {
+      index.set(at, (index.get(at) ?? new Set()).add(key))
+    }
+    add(this.#byClient, client)
+    add(this.#byChannel, channelId)
+  }
+
+  #remove(key: string): void {
+    const place = this.#places.get(key)
+    if (place === undefined) return
+    this.#places.delete(key)
+    this.#bytes -= place.bytes
+    const remove = <K>(index: Map<K, Set<string>>, at: K): void => {
+      index.get(at)?.delete(key)
+      if (index.get(at)?.size === 0) index.delete(at)
+    }
+    remove(this.#byClient, place.client)
+    remove(this.#byChannel, place.channelId)
+  }
+}
+
+/** What a tower refuses its clients. */
+export class TowerError extends SluiceError {
+  constructor(code: string, message: string) {
+    super(code, message)
+    this.name = 'TowerError'
+  }
+}

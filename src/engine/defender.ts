@@ -1,0 +1,276 @@
+/**
+ * A node's defence of its own channels: the guard that drives disputes, and the watchtower it leaves its
+ * newest states and claims with. What it shows is only ever what is durable here.
+ */
+import * as Amount from '../core/amount.js'
+import { type Appointment, pendingContent, withRoot } from '../core/appointment.js'
+import type { Hex } from '../core/bytes.js'
+import type { Channel } from '../core/channel.js'
+import * as Claim from '../core/claim.js'
+import type { Content } from '../core/complete.js'
+import * as Dispute from '../core/dispute.js'
+import { SluiceError } from '../core/errors.js'
+import { signed } from '../core/proposal.js'
+import type { Table } from '../core/state.js'
+import type { Engine } from '../crypto/engine.js'
+import type { Book } from './book.js'
+import { Guard, type Standing, type Ward } from './guard.js'
+import type { Lanes } from './lanes.js'
+import type { Ledger, LedgerChannel, Network, Sleep, Store, Write } from './ports.js'
+import * as Records from './records.js'
+import { Watch } from './watch.js'
+import * as Wire from './wire.js'
+
+export type DefenderPorts = {
+  readonly network: Network
+  readonly store: Store
+  readonly ledger: Ledger
+  readonly crypto: Engine
+  readonly sleep: Sleep
+  /** The seat's key. */
+  readonly signing: Uint8Array
+  /** Multiaddr of our watchtower. */
+  readonly tower: string | undefined
+  readonly book: Book
+  readonly lanes: Lanes
+  readonly onProblem: (error: SluiceError) => void
+}
+
+/** How a dispute stands; times are the layer's, in Unix seconds. */
+export type DisputeView = {
+  readonly time: bigint
+  /** Seat that opened it, and the newest version shown. */
+  readonly poster: number
+  readonly version: bigint
+  /** Newer states count until then … */
+  readonly statesUntil: bigint
+  /** … and claims until then. */
+  readonly redeemUntil: bigint
+  /** The balances were paid out. */
+  readonly paid: boolean
+  /** What we get in all, per asset, as things stand: balance, claims, and what is left of lanes we pay by. */
+  readonly due: readonly bigint[]
+  /** Nothing more is to come for us. */
+  readonly isSettled: boolean
+}
+
+/** How our watchtower stands. */
+export type WatchView = {
+  readonly address: string
+  /** It answers, and sees the same layer. */
+  readonly isAlive: boolean
+  /** What peers have paid us that it does not know yet: it can be lost while we are offline. */
+  readonly unpushed: bigint
+}
+
+export class Defender {
+  readonly #ports: DefenderPorts
+  readonly #guard: Guard
+  readonly #watch: Watch | undefined
+
+  constructor(ports: DefenderPorts, ended: AbortSignal) {
+    this.#ports = ports
+    this.#guard = new Guard(
+      {
+        ledger: ports.ledger,
+        sleep: ports.sleep,
+        find: (id) => this.#ward(id as Hex),
+        may: () => true,
+        onDone: async () => undefined,
+        onSettled: (id, lane, claim) => ports.lanes.settled(id as Hex, lane, claim),
+        onOver: () => undefined,
+        onProblem: ports.onProblem,
+        // The layers that this node settles on by itself take no fees yet.
+        gainMin: 1n,
+      },
+      ended,
+    )
+    const { tower } = ports
+    if (tower === undefined) return
+    this.#watch = new Watch(
+      {
+        ...ports,
+        channels: () => ports.book.all().map(({ id }) => id),
+        appointment: (id) => this.#appointment(id),
+        adopt: (appointment, posted) => this.#adopt(appointment, posted),
+      },
+      tower,
+      ended,
+    )
+  }
+
+  /** Talks to the tower until the node ends. */
+  async run(): Promise<void> {
+    await this.#watch?.run()
+  }
+
+  /** Resolves once the tower, where there is one, has shown what it holds: before, nothing is signed. */
+  async consulted(): Promise<void> {
+    await this.#watch?.consulted()
+  }
+
+  get watch(): WatchView | undefined {
+    if (this.#watch === undefined) return undefined
+    const unpushed = Amount.sum(this.#ports.book.all().map((channel) => this.#unpushed(channel)))
+    return { address: this.#ports.tower ?? '', isAlive: this.#watch.isAlive, unpushed }
+  }
+
+  /** Resolves once the tower has receipted all that is durable here; at once without a tower. */
+  async pushed(signal?: AbortSignal): Promise<void> {
+    await this.#watch?.pushed(signal)
+  }
+
+  /** The channel has a new state, or we a new claim in it. */
+  changed(id: Hex): void {
+    this.#watch?.push(id)
+    this.#guard.wake(id)
+  }
+
+  /** What a channel that is over leaves behind here: nothing. In one write with its end. */
+  farewell({ id, phase }: Channel): Write[] {
+    if (phase !== 'closed' && phase !== 'dead') return []
+    return [Records.watchKey(id), Records.postedKey(id)].map((key) => ({ key, value: undefined }))
+  }
+
+  /** The layer shows a dispute, and the root of the newest state posted. */
+  async disputed(id: Hex, root: Uint8Array): Promise<void> {
+    await this.#keepPosted(id, root, [])
+    this.#guard.tend(id)
+  }
+
+  /** The state with this root is kept from now on, whatever newer ones may come: the layer may settle by it. */
+  async #keepPosted(
+    id: Hex,
+    root: Uint8Array,
+    shown: readonly (Content | undefined)[],
+  ): Promise<void> {
+    const ward = this.#ward(id)
+    if (ward === undefined) return
+    const posted = withRoot(id, root, [ward.newest, ...ward.others, ...shown])
+    if (posted === undefined || posted.version === this.#posted(id)?.version) return
+    await this.#ports.store.commit([Records.write(Records.postedKey(id), Records.posted, posted)])
+  }
+
+  #posted(id: Hex): Content | undefined {
+    const bytes = this.#ports.store.get(Records.postedKey(id))
+    return bytes && Wire.decode(Records.posted, bytes)
+  }
+
+  /**
+   * Posts our newest state, with our bond. Its owner's word: nothing else ever opens a challenge.
+   * @throws DefenceError `NOT_LIVE`, LedgerError `INSUFFICIENT_BALANCE`
+   */
+  async challenge(id: Hex): Promise<void> {
+    await this.consulted()
+    const { book, ledger, crypto, signing } = this.#ports
+    const channel = book.get(id)
+    const complete = channel?.complete
+    if (channel?.phase !== 'live' || complete === undefined)
+      throw new DefenceError('NOT_LIVE', 'Only a live channel can be challenged.')
+    const { parameters, seat } = channel
+    const digest = Dispute.digest(ledger.domain, {
+      channelId: id,
+      version: complete.version,
+      account: ledger.account,
+    })
+    const signature = crypto.secp256k1.sign(digest, signing)
+    await ledger.challenge(parameters, seat, Dispute.posting(id, complete), signature)
+    await book.refresh(id)
+  }
+
+  /** How a channel's dispute stands; undefined where there is none. @throws LedgerError */
+  async dispute(id: Hex): Promise<DisputeView | undefined> {
+    const ward = this.#ward(id)
+    if (ward === undefined) return undefined
+    const standing = await this.#guard.look(ward)
+    const { view, time, plan } = standing
+    if (view?.challenge === undefined) return undefined
+    const { poster, version, statesUntil, redeemUntil, paid } = view.challenge
+    const due = dueTo(ward, view, standing)
+    const { isSettled } = plan
+    return { time, poster, version, statesUntil, redeemUntil, paid, due, isSettled }
+  }
+
+  #ward(id: Hex): Ward | undefined {
+    const channel = this.#ports.book.get(id)
+    if (channel?.complete === undefined) return undefined
+    const { parameters, seat, complete } = channel
+    const pending = signed(channel)
+    const others = [pendingContent({ newest: complete, pending }), this.#posted(id)]
+    return {
+      channelId: id,
+      parameters,
+      seat,
+      newest: complete,
+      others: others.filter((state) => state !== undefined),
+      claim: (lane) => this.#claim(id, lane),
+    }
+  }
+
+  #claim(id: Hex, lane: bigint): Claim.Claim | undefined {
+    return this.#ports.lanes.payee(id, lane)?.claim
+  }
+
+  #appointment(id: Hex): Appointment | undefined {
+    const channel = this.#ports.book.get(id)
+    if (channel?.complete === undefined || !watched.has(channel.phase)) return undefined
+    const { parameters, seat, complete } = channel
+    const pending = signed(channel)
+    const { payees } = this.#ports.lanes.of(id)
+    const claims = payees.flatMap(({ claim }) => claim ?? [])
+    return { parameters, seat, newest: complete, pending, claims }
+  }
+
+  /** Our disk is an old one where the tower holds more: what it holds is ours, and proves itself. */
+  async #adopt(appointment: Appointment, posted: Content | undefined): Promise<void> {
+    const { book, lanes, ledger } = this.#ports
+    const id = book.idOf(appointment.parameters)
+    await book.restore(appointment)
+    const { challenge } = (await ledger.channel(id)) ?? {}
+    if (challenge !== undefined)
+      await this.#keepPosted(id, challenge.root, [appointment.newest, posted])
+    for (const claim of appointment.claims)
+      await lanes.payee(id, claim.signed.voucher.lane)?.restore(claim)
+  }
+
+  #unpushed({ id }: Channel): bigint {
+    const { store, lanes } = this.#ports
+    const bytes = store.get(Records.watchKey(id))
+    const claims = bytes === undefined ? [] : Wire.decode(Records.watch, bytes).claims
+    const pushed = (lane: bigint): bigint => claims.find((each) => each.lane === lane)?.claim ?? 0n
+    return Amount.sum(
+      lanes.of(id).payees.map((end) => Amount.larger(0n, end.accepted - pushed(end.id))),
+    )
+  }
+}
+
+/** Per asset: what our seat takes out of the channel, by the state that it settles by or else our newest. */
+function dueTo(ward: Ward, { deposited }: LedgerChannel, { frozen, lanes }: Standing): bigint[] {
+  const { seat, newest, claim } = ward
+  const { outcome, lanes: all } = frozen ?? newest.body
+  const at = (table: Table, asset: number): bigint => table[seat]?.[asset] ?? 0n
+  return ward.parameters.assets.map((_, asset) => {
+    const later = at(deposited, asset) - at(outcome.deposited, asset)
+    const own = all.filter((lane) => lane.asset === asset)
+    return own.reduce(
+      (sum, lane) => {
+        const settled = lanes.get(lane.id)?.claim ?? 0n
+        const paid = Dispute.redeemable(lane, Amount.larger(settled, Claim.amount(claim(lane.id))))
+        if (lane.payee === seat) return sum + paid
+        return lane.payer === seat ? sum + lane.reserved - paid : sum
+      },
+      at(outcome.balances, asset) + at(outcome.pots, asset) + later,
+    )
+  })
+}
+
+/** Phases in which a state can be posted. */
+const watched: ReadonlySet<string> = new Set(['live', 'challenged', 'frozen', 'closing'])
+
+/** A dispute that cannot be opened. */
+export class DefenceError extends SluiceError {
+  constructor(code: 'NOT_LIVE', message: string) {
+    super(code, message)
+    this.name = 'DefenceError'
+  }
+}

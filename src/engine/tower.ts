@@ -1,0 +1,342 @@
+/**
+ * A watchtower: holds appointments of many clients, answers stale postings and redeems lanes before their
+ * deadlines, for clients that are not there. It believes nobody, promises by a signed receipt only what is
+ * durable, and does no more than deadlines ask for: balances and rests wait for their owners.
+ */
+import { EventEmitter } from 'node:events'
+import * as Appointment from '../core/appointment.js'
+import type { Address, Hex } from '../core/bytes.js'
+import type { Action } from '../core/defence.js'
+import { SluiceError, toProblem } from '../core/errors.js'
+import * as Introduction from '../core/introduction.js'
+import * as Parameters from '../core/parameters.js'
+import type { WatchMessage } from '../core/watch-message.js'
+import type { Engine } from '../crypto/engine.js'
+import { Appointments, keyOf, limitsDefault, TowerError, type TowerLimits } from './appointments.js'
+import { Guard, type Ward } from './guard.js'
+import type {
+  ByteStream,
+  Connection,
+  Ledger,
+  LedgerChannel,
+  Network,
+  Sleep,
+  Store,
+} from './ports.js'
+import * as Records from './records.js'
+import { Talk, watchProtocol } from './watch-talk.js'
+import * as Wire from './wire.js'
+
+export type TowerPorts = {
+  readonly network: Network
+  readonly store: Store
+  readonly ledger: Ledger
+  readonly crypto: Engine
+  readonly sleep: Sleep
+  /** Signs receipts. */
+  readonly signing: Uint8Array
+  readonly limits?: Partial<TowerLimits> | undefined
+}
+
+export type TowerEvents = {
+  /** An appointment is held, and its receipt on its way. */
+  appointment: [held: { readonly channelId: Hex; readonly seat: number; readonly version: bigint }]
+  /** The layer has done something that the tower asked for. */
+  action: [done: { readonly channelId: Hex; readonly seat: number; readonly action: Action }]
+  problem: [error: SluiceError]
+}
+
+/** Milliseconds between two tries of what the layer did not answer. */
+const retryMs = 1_000
+
+export class Tower {
+  readonly events = new EventEmitter<TowerEvents>()
+  readonly #ports: TowerPorts
+  readonly #held: Appointments
+  readonly #guard: Guard
+  readonly #signer: Address
+  readonly #ended = new AbortController()
+  /** One stream a connection: more would only share its work. */
+  readonly #talking = new Set<string>()
+  #following: Promise<void> = Promise.resolve()
+
+  /** Use `createTower`, which makes the ports. */
+  constructor(ports: TowerPorts) {
+    this.#ports = ports
+    const { store, ledger, sleep, crypto, signing } = ports
+    const limits = { ...limitsDefault, ...ports.limits }
+    this.#signer = crypto.secp256k1.publicAddress(signing)
+    this.#held = new Appointments(store, limits)
+    this.#guard = new Guard(
+      {
+        ledger,
+        sleep,
+        gainMin: limits.gainMin,
+        find: (key) => this.#ward(key),
+        may: (key, action) => this.#may(key, action),
+        onDone: (key, action) => this.#onDone(key, action),
+        onSettled: () => undefined,
+        onOver: (key) => void this.#release(key),
+        onProblem: (error) => this.#problem(error),
+      },
+      this.#ended.signal,
+    )
+  }
+
+  async start(): Promise<void> {
+    await this.#ports.network.handle(watchProtocol, (stream, connection) => {
+      void this.#serve(stream, connection)
+    })
+    this.#following = this.#follow().catch((error) => this.#problem(error))
+  }
+
+  /** Stops watching and closes network and store. What is held stays. */
+  async stop(): Promise<void> {
+    this.#ended.abort()
+    await this.#ports.network.close()
+    await this.#following
+    await this.#ports.store.close()
+  }
+
+  get addresses(): readonly string[] {
+    return this.#ports.network.addresses()
+  }
+
+  /** Pays the fees of what the tower does. */
+  get account(): Address {
+    return this.#ports.ledger.account
+  }
+
+  /** What is held for a seat of a channel. */
+  appointment(channelId: Hex, seat: number): Appointment.Appointment | undefined {
+    return this.#held.get(keyOf(channelId, seat))
+  }
+
+  /** How much is held. */
+  get load(): { readonly clients: number; readonly channels: number; readonly bytes: number } {
+    return {
+      clients: this.#held.clients,
+      channels: this.#held.all().length,
+      bytes: this.#held.bytes,
+    }
+  }
+
+  /** Every watched channel once, and then whatever happens. */
+  async #follow(): Promise<void> {
+    const { ledger, store } = this.#ports
+    const known = store.get(Records.sequenceKey)
+    const after = known === undefined ? 0 : Wire.decode(Records.sequence, known)
+    const events = ledger.events({ after, signal: this.#ended.signal })
+    void this.#lookAtAll()
+    for await (const { channelId, sequence } of events) {
+      const keys = this.#held.on(channelId)
+      if (keys.length === 0) continue
+      for (const key of keys) await this.#look(key)
+      await store.commit([Records.write(Records.sequenceKey, Records.sequence, sequence)])
+    }
+  }
+
+  async #lookAtAll(): Promise<void> {
+    for (const { key } of this.#held.all()) await this.#look(key)
+  }
+
+  /** Takes up a dispute, or lets go of a channel that is settled; again until the layer answers. */
+  async #look(key: string): Promise<void> {
+    while (!this.#ended.signal.aborted) {
+      try {
+        await this.#lookOnce(key)
+        return
+      } catch (error) {
+        this.#problem(error)
+        await this.#ports.sleep(retryMs, this.#ended.signal)
+      }
+    }
+  }
+
+  async #lookOnce(key: string): Promise<void> {
+    const channelId = channelOf(key)
+    const view = await this.#ports.ledger.channel(channelId)
+    if (view === undefined) return
+    if (await this.#isOver(view)) return this.#held.forget(key)
+    if (view.challenge === undefined) return this.#guard.wake(key)
+    await this.#held.keepPosted(key, channelId, view.challenge.root)
+    this.#guard.tend(key)
+  }
+
+  /** The guard has nothing left to do: not for now, or for good. */
+  async #release(key: string): Promise<void> {
+    try {
+      const view = await this.#ports.ledger.channel(channelOf(key))
+      if (view !== undefined && (await this.#isOver(view))) await this.#held.forget(key)
+    } catch (error) {
+      this.#problem(error)
+    }
+  }
+
+  /** Whether nothing has a deadline any more. */
+  async #isOver({ status, challenge }: LedgerChannel): Promise<boolean> {
+    if (status === 'closed' || status === 'dead') return true
+    return challenge !== undefined && (await this.#ports.ledger.time()) > challenge.redeemUntil
+  }
+
+  #ward(key: string): Ward | undefined {
+    const appointment = this.#held.get(key)
+    if (appointment === undefined) return undefined
+    const { parameters, seat, newest, claims } = appointment
+    const others = [Appointment.pendingContent(appointment), this.#held.posted(key)]
+    return {
+      channelId: channelOf(key),
+      parameters,
+      seat,
+      newest,
+      others: others.filter((state) => state !== undefined),
+      claim: (lane) => claims.find((claim) => Appointment.laneOf(claim) === lane),
+    }
+  }
+
+  /** Only what cannot wait for the client, and only so often. */
+  #may(key: string, { type }: Action): boolean {
+    if (type === 'freeze' || type === 'sweep') return false
+    if (this.#held.mayAct(key)) return true
+    this.#problem(
+      new TowerError(
+        'ACTIONS_SPENT',
+        `No more is spent on channel ${channelOf(key)}; its owner has to act itself.`,
+      ),
+    )
+    return false
+  }
+
+  async #onDone(key: string, action: Action): Promise<void> {
+    const seat = Number(key.slice(key.indexOf('/') + 1))
+    this.events.emit('action', { channelId: channelOf(key), seat, action })
+    await this.#held.countAction(key)
+  }
+
+  /** One client's stream, to its end. What it does wrong ends the stream. */
+  async #serve(stream: ByteStream, connection: Connection): Promise<void> {
+    if (this.#talking.has(connection.id)) return stream.abort(duplicate)
+    this.#talking.add(connection.id)
+    const talk = new Talk(stream)
+    try {
+      const client = await this.#greet(talk, connection)
+      for (;;) {
+        const message = await talk.next()
+        if (message === undefined) break
+        await this.#answer(talk, client, message)
+      }
+      await talk.end()
+    } catch (error) {
+      if (connection.closed.aborted) return
+      talk.abort(asSluiceError(error))
+      this.#problem(error)
+    } finally {
+      this.#talking.delete(connection.id)
+    }
+  }
+
+  /** Introductions; returns the key that the client signs with. */
+  async #greet(talk: Talk, connection: Connection): Promise<Address> {
+    const { ledger, crypto, network, signing } = this.#ports
+    const { chainId, adjudicator } = ledger.domain
+    const hello = await talk.next()
+    if (hello?.type !== 'hello')
+      throw new TowerError('UNEXPECTED', 'A client introduces itself first.')
+    if (hello.chainId !== chainId || hello.adjudicator !== adjudicator)
+      throw new TowerError('WRONG_LEDGER', 'Tower and client use different ledgers.')
+    const theirs = Introduction.digest(ledger.domain, { from: connection.peer, to: network.peer })
+    if (crypto.secp256k1.recover(theirs, hello.signature) !== hello.signer)
+      throw new TowerError('BAD_SIGNATURE', 'The client does not hold the key it names.')
+    const ours = Introduction.digest(ledger.domain, { from: network.peer, to: connection.peer })
+    const signature = crypto.secp256k1.sign(ours, signing)
+    await talk.send({ type: 'hello', chainId, adjudicator, signer: this.#signer, signature })
+    return hello.signer
+  }
+
+  async #answer(talk: Talk, client: Address, message: WatchMessage): Promise<void> {
+    switch (message.type) {
+      case 'consult':
+        for (const key of this.#held.of(client)) {
+          const appointment = this.#held.get(key)
+          if (appointment === undefined) continue
+          await talk.send({ type: 'held', appointment, posted: this.#held.posted(key) })
+        }
+        return talk.send({ type: 'consulted' })
+      case 'ping':
+        return talk.send({ type: 'pong', time: await this.#ports.ledger.time() })
+      case 'appoint':
+        return talk.send(await this.#appoint(client, message))
+      default:
+        throw new TowerError('UNEXPECTED', `A client does not send ${message.type}.`)
+    }
+  }
+
+  async #appoint(
+    client: Address,
+    { appointment, signature }: WatchMessage & { type: 'appoint' },
+  ): Promise<WatchMessage> {
+    const { ledger, crypto, signing } = this.#ports
+    const channelId = Parameters.id(ledger.domain, appointment.parameters)
+    try {
+      const gist = Appointment.summary(ledger.domain, appointment)
+      const order = Appointment.digest(ledger.domain, gist)
+      if (crypto.secp256k1.recover(order, signature) !== client) throw notTheSeat
+      const time = await this.#take(channelId, client, appointment)
+      const digest = Appointment.receiptDigest(ledger.domain, gist, time)
+      const receipt = crypto.secp256k1.sign(digest, signing)
+      return { type: 'receipt', channelId, time, signature: receipt }
+    } catch (error) {
+      if (!(error instanceof SluiceError)) throw error
+      const { code, message } = error
+      return {
+        type: 'refused',
+        channelId,
+        code: code.slice(0, 64),
+        message: message.slice(0, 1_024),
+      }
+    }
+  }
+
+  /** Checks all of an appointment and makes it durable; returns the layer's time. */
+  async #take(
+    channelId: Hex,
+    client: Address,
+    appointment: Appointment.Appointment,
+  ): Promise<bigint> {
+    const { ledger, crypto } = this.#ports
+    const { parameters, seat, newest } = appointment
+    const { recover } = crypto.secp256k1
+    if (parameters.seats[seat]?.signer !== client) throw notTheSeat
+    // A channel with money in it costs something to make: nobody fills the tower for free.
+    const [view, time] = await Promise.all([ledger.channel(channelId), ledger.time()])
+    if (view === undefined || !watchable.has(view.status))
+      throw new TowerError('NOT_LIVE', 'The tower watches channels that hold money on its ledger.')
+    const key = keyOf(channelId, seat)
+    if (view.challenge !== undefined)
+      await this.#held.keepPosted(key, channelId, view.challenge.root)
+    const context = { domain: ledger.domain, recover, walk: crypto.chain.walk }
+    Appointment.check(context, appointment, this.#held.get(key))
+    await this.#held.put(channelId, client, appointment)
+    this.events.emit('appointment', { channelId, seat, version: newest.version })
+    if (view.challenge !== undefined) this.#guard.tend(key)
+    return time
+  }
+
+  #problem(error: unknown): void {
+    if (!this.#ended.signal.aborted) this.events.emit('problem', asSluiceError(error))
+  }
+}
+
+const watchable: ReadonlySet<string> = new Set(['live', 'challenged', 'frozen'])
+
+const channelOf = (key: string): Hex => key.slice(0, key.indexOf('/')) as Hex
+
+const asSluiceError = (error: unknown): SluiceError => {
+  if (error instanceof SluiceError) return error
+  const { code, message } = toProblem(error)
+  return new TowerError(code, message)
+}
+
+const notTheSeat = new TowerError('BAD_SIGNATURE', 'A seat makes its appointment itself.')
+
+const duplicate = new TowerError('UNEXPECTED', 'This connection has such a substream already.')

@@ -1,0 +1,226 @@
+/** Channels that are not closed together: what is posted, answered, redeemed and swept, to the unit. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Hex } from '../../src/core/bytes.js'
+import * as Dispute from '../../src/core/dispute.js'
+import * as Price from '../../src/core/price.js'
+import type { LedgerEvent } from '../../src/engine/ports.js'
+import { challengePeriod, createWorld, type Person, type World } from '../support/world.js'
+import * as Quarrel from './support/quarrel.js'
+import { bytesOf, endlessBytes, take } from './support/wares.js'
+
+const { advance, answer, deposit, expectEnds, happened, lose, pay, post, quarrel, story, window } =
+  Quarrel
+
+let world: World
+let seller: Person
+
+beforeEach(async () => {
+  world = await createWorld()
+  seller = await world.person('seller')
+})
+
+afterEach(async () => {
+  await world.close()
+})
+
+/** Both windows pass, and the seller's node has done all there is to do. */
+async function runOut(quarrel: Quarrel.Quarrel): Promise<void> {
+  await world.advance(window)
+  await happened(quarrel, 'frozen')
+  await world.advance(window)
+  await happened(quarrel, 'closed')
+}
+
+describe('a stale posting', () => {
+  it('by two versions is answered and punished, and what was proven is paid', async () => {
+    const it = await quarrel(world, seller)
+    await advance(it, 2)
+    await pay(it, seller, 120n)
+    await post(it, 1)
+    await happened(it, 'punished')
+    await runOut(it)
+    expect((await story(it)).slice(0, 3)).toEqual(['challenged', 'answered', 'punished'])
+    await expectEnds(it, seller, 120n, seller.ledger.challengeBond)
+    expect(seller.problems).toEqual([])
+  })
+
+  it('by one version is answered and not punished', async () => {
+    const it = await quarrel(world, seller)
+    await advance(it)
+    await pay(it, seller, 120n)
+    await post(it, 1)
+    await happened(it, 'answered')
+    await runOut(it)
+    expect(await story(it)).not.toContain('punished')
+    await expectEnds(it, seller, 120n)
+  })
+
+  it('is answered by a node that was away and comes back in time', async () => {
+    const it = await quarrel(world, seller)
+    await advance(it, 2)
+    await pay(it, seller, 120n)
+    await seller.crash()
+    await post(it, 0)
+    await world.advance(window - 10)
+    await seller.start()
+    await happened(it, 'answered')
+    await runOut(it)
+    await expectEnds(it, seller, 120n, seller.ledger.challengeBond)
+  })
+})
+
+describe('a co-signature that is lost', () => {
+  it('punishes nobody: the peer posts the state before it', async () => {
+    const it = await quarrel(world, seller)
+    await pay(it, seller, 120n)
+    await lose(it)
+    await post(it, 1)
+    await runOut(it)
+    expect(await story(it)).not.toContain('punished')
+    await expectEnds(it, seller, 120n)
+  })
+
+  it('and shown in the last second leaves a whole window to redeem in, by the state that we signed', async () => {
+    const it = await quarrel(world, seller)
+    await pay(it, seller, 120n)
+    await lose(it)
+    await pay(it, seller, 150n)
+    await post(it, 1)
+    await world.advance(window - 3)
+    await answer(it, 2)
+    await world.advance(4)
+    await happened(it, 'redeemed')
+    expect(await seller.node.dispute(it.id)).toMatchObject({ version: 2n })
+    await runOut(it)
+    expect(await story(it)).not.toContain('punished')
+    await expectEnds(it, seller, 150n)
+  })
+})
+
+it('a claim higher than ours that the payer redeems itself is adopted', async () => {
+  const it = await quarrel(world, seller)
+  await pay(it, seller, 120n)
+  await post(it, 1)
+  await world.advance(window)
+  await happened(it, 'redeemed')
+  const complete = it.states[1]
+  const [leaf] = complete === undefined ? [] : Dispute.leaves(it.id, complete.body)
+  if (leaf === undefined) throw new Error('no leaf')
+  const claim = { signed: it.lane.voucher(500n), indices: [], nodes: [] }
+  await it.raw.ledger.redeem(it.raw.channel(it.id).parameters, { ...leaf, claim })
+  await happened(it, 'redeemed', 2)
+  await expect.poll(() => seller.node.lane(it.id, 0n)?.claim).toBe(500n)
+  await world.advance(window)
+  await happened(it, 'closed')
+  await expectEnds(it, seller, 500n)
+  expect(seller.problems).toEqual([])
+})
+
+describe('when the other side is gone for good', () => {
+  it('the seller has everything paid out that it can prove', async () => {
+    const it = await quarrel(world, seller)
+    await pay(it, seller, 333n)
+    await it.raw.network.close()
+    await it.raw.ledger.faucet(seller.ledger.account, seller.ledger.challengeBond)
+    await seller.node.challenge(it.id)
+    expect(await seller.node.dispute(it.id)).toMatchObject({
+      poster: 1,
+      version: 1n,
+      isSettled: false,
+    })
+    await world.advance(window)
+    await happened(it, 'frozen')
+    expect(await seller.node.dispute(it.id)).toMatchObject({ paid: true, isSettled: true })
+    await world.advance(window)
+    await happened(it, 'closed')
+    expect(await seller.balance()).toBe(333n + seller.ledger.challengeBond)
+  })
+
+  it('the buyer gets its money back, but for what the seller redeems', async () => {
+    const buyer = await world.person('payer', { funds: 10_000n })
+    seller.node.serve('poem', { price: Price.parse('1/B'), ...bytesOf(700) })
+    const { id } = await buyer.node.open(seller.address, { deposit })
+    await take(await buyer.node.consume(seller.address, 'poem'))
+    await seller.crash()
+    await buyer.node.challenge(id)
+    const { ledger } = buyer
+    await world.advance(challengePeriod + 1)
+    await happened({ ledger, id }, 'frozen')
+    await world.advance(challengePeriod + 1)
+    await happened({ ledger, id }, 'closed')
+    expect(await buyer.balance()).toBe(10_000n)
+    expect(await seller.balance()).toBe(0n)
+  })
+
+  it('a node that opened a challenge goes on with it after a restart', async () => {
+    const it = await quarrel(world, seller)
+    await pay(it, seller, 50n)
+    await it.raw.network.close()
+    await it.raw.ledger.faucet(seller.ledger.account, seller.ledger.challengeBond)
+    await seller.node.challenge(it.id)
+    await seller.crash()
+    await world.advance(window)
+    await seller.start()
+    await happened(it, 'frozen')
+    await seller.crash()
+    await world.advance(window)
+    await seller.start()
+    await happened(it, 'closed')
+    expect(await seller.balance()).toBe(50n + seller.ledger.challengeBond)
+  })
+})
+
+describe('a challenge between two who are there', () => {
+  let buyer: Person
+  beforeEach(async () => {
+    buyer = await world.person('payer', { funds: 1_000_000n })
+    seller.node.serve('live', { price: Price.parse('1/B'), ...endlessBytes() })
+  })
+
+  it('ends the streams of its channel, and what they promised is paid', async () => {
+    const { id } = await buyer.node.open(seller.address, { deposit: 900_000n })
+    const purchase = await buyer.node.consume(seller.address, 'live')
+    let bytes = 0
+    for await (const part of purchase) {
+      if (bytes === 0) await buyer.node.challenge(id)
+      bytes += part.length
+    }
+    expect(bytes).toBeLessThan(900_000)
+    await purchase.receipt.catch(() => undefined)
+    const again = await buyer.node.consume(seller.address, 'live').catch((error) => error)
+    expect(again).toMatchObject({ code: 'NO_CHANNEL' })
+    const promised = buyer.node.lane(id, 0n)?.claim ?? 0n
+    expect(promised).toBeGreaterThan(0n)
+    await expect.poll(() => seller.node.lane(id, 0n)?.claim).toBe(promised)
+    await world.advance(challengePeriod + 1)
+    await event(id, 'frozen')
+    await world.advance(challengePeriod + 1)
+    await event(id, 'closed')
+    expect(await seller.balance()).toBe(promised)
+    expect(await buyer.balance()).toBe(1_000_000n - promised)
+  })
+
+  it('is ended by both, and the channel lives on', async () => {
+    const { id } = await buyer.node.open(seller.address, { deposit: 900_000n })
+    await buyer.node.challenge(id)
+    await event(id, 'challenged')
+    expect(await buyer.node.resume(id)).toMatchObject({ phase: 'live' })
+    expect(await buyer.balance()).toBe(100_000n)
+    expect(await buyer.node.dispute(id)).toBe(undefined)
+    const purchase = await buyer.node.consume(seller.address, 'live', { budget: 70_000n })
+    expect((await take(purchase)).length).toBe(70_000)
+    await purchase.receipt
+    await buyer.node.close(id)
+    expect(await seller.balance()).toBe(70_000n)
+  })
+
+  const event = (id: Hex, type: LedgerEvent['type']) => happened({ ledger: buyer.ledger, id }, type)
+})
+
+it('nobody opens a challenge without money for the bond, and no channel but a live one is challenged', async () => {
+  const it = await quarrel(world, seller)
+  await expect(seller.node.challenge(it.id)).rejects.toMatchObject({ code: 'INSUFFICIENT_BALANCE' })
+  await expect(seller.node.challenge(`0x${'00'.repeat(32)}`)).rejects.toMatchObject({
+    code: 'CHANNEL_UNKNOWN',
+  })
+})

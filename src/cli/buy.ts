@@ -8,7 +8,15 @@ import type { Purchase } from '../engine/purchase.js'
 import { type BoughtFile, buyFile, forgetPurchase, hasBegun } from '../market/buy-file.js'
 import { checkAddress, createNode } from '../sluice.js'
 import { formatAmount, formatBytes, type Output, type Progress, short } from './output.js'
-import { homeOf, interruptible, ledgerOf, patiently, report, type Shared } from './settings.js'
+import {
+  homeOf,
+  interruptible,
+  ledgerOf,
+  patiently,
+  report,
+  type Shared,
+  towerOf,
+} from './settings.js'
 
 export type BuyOptions = Shared & {
   readonly out: string
@@ -16,15 +24,23 @@ export type BuyOptions = Shared & {
   readonly resource?: string
   /** Leave the channel open for the next purchase. */
   readonly keep?: boolean
+  /** Seconds. */
+  readonly challengePeriod?: number
 }
 
 export async function buy(output: Output, address: string, options: BuyOptions): Promise<void> {
   const signal = interruptible()
+  const { challengePeriod } = options
   const budget = parse(options.budget)
   checkAddress(address)
   const waiting = { output, signal, options }
   const node = await patiently(waiting, () =>
-    createNode({ home: homeOf(options), ledger: ledgerOf(options) }),
+    createNode({
+      home: homeOf(options),
+      ledger: ledgerOf(options),
+      ...towerOf(options),
+      ...(challengePeriod === undefined ? {} : { challengePeriod: BigInt(challengePeriod) }),
+    }),
   )
   try {
     node.events.on('problem', report(output))

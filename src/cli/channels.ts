@@ -18,10 +18,13 @@ export async function channels(output: Output, options: Shared): Promise<void> {
     const peers = parameters.seats.flatMap(({ signer }, at) => (at === seat ? [] : [signer]))
     const waiting = waitingFor(channel)
     const lines = lanes.map(
-      ({ lane, role, claim, owed, exposure }) =>
+      ({ lane, role, claim, owed, exposure, unpushed }) =>
         `  lane ${lane.id}  ${role === 'payer' ? 'we pay' : 'we are paid'}  reserved ${formatAmount(lane.reserved)}` +
         `  ${role === 'payer' ? 'promised' : 'accepted'} ${formatAmount(claim)}  owed ${formatAmount(owed)}` +
-        (role === 'payer' ? '' : `  at risk ${formatAmount(exposure)}`),
+        (role === 'payer' ? '' : `  at risk ${formatAmount(exposure)}`) +
+        (role === 'payer' || unpushed === undefined
+          ? ''
+          : `  unknown to the watchtower ${formatAmount(unpushed)}`),
     )
     output.event(
       'channel',
@@ -36,14 +39,14 @@ export async function channels(output: Output, options: Shared): Promise<void> {
         version: complete?.version,
         deposit,
         balance,
-        lanes: lanes.map(({ lane, role, claim, owed, exposure }) => ({
+        lanes: lanes.map(({ lane, role, claim, owed, exposure, unpushed }) => ({
           lane: lane.id,
           role,
           reserved: lane.reserved,
           folded: lane.folded,
           claim,
           owed,
-          ...(role === 'payer' ? {} : { exposure }),
+          ...(role === 'payer' ? {} : { exposure, unpushed }),
         })),
       },
       [

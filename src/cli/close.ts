@@ -1,19 +1,42 @@
-/** `sluice close`: closes channels cooperatively, pays to the unit what is owed, and is paid out. */
+/** `sluice close`: closes channels cooperatively, or by force, pays to the unit what is owed, and is paid out. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import pc from 'picocolors'
-import { SluiceError } from '../core/errors.js'
+import type { Hex } from '../core/bytes.js'
+import type { Channel } from '../core/channel.js'
+import { SluiceError, toProblem } from '../core/errors.js'
+import type { DisputeView } from '../engine/defender.js'
+import type { Node } from '../engine/node.js'
 import { createNode } from '../sluice.js'
-import { formatAmount, type Output, short } from './output.js'
-import { homeOf, interruptible, ledgerOf, patiently, report, type Shared } from './settings.js'
+import { formatAmount, formatSeconds, type Output, short } from './output.js'
+import {
+  homeOf,
+  interrupted,
+  interruptible,
+  ledgerOf,
+  patiently,
+  report,
+  type Shared,
+  towerOf,
+  type Waiting,
+} from './settings.js'
+
+export type CloseOptions = Shared & { readonly force?: boolean }
+
+/** Milliseconds that a peer has to close together before it is done by force. */
+const peerMs = 10_000
+/** Milliseconds between two looks at a dispute, and between two lines about one that only lasts. */
+const lookMs = 1_000
+const lineMs = 60_000
 
 export async function close(
   output: Output,
   id: string | undefined,
-  options: Shared,
+  options: CloseOptions,
 ): Promise<void> {
   const signal = interruptible()
   const waiting = { output, signal, options }
   const node = await patiently(waiting, () =>
-    createNode({ home: homeOf(options), ledger: ledgerOf(options) }),
+    createNode({ home: homeOf(options), ledger: ledgerOf(options), ...towerOf(options) }),
   )
   try {
     node.events.on('problem', report(output))
@@ -25,18 +48,88 @@ export async function close(
         `There is no channel ${id} in this home; see sluice channels.`,
       )
     if (wanted.length === 0 && !output.json) output.event('none', {}, 'No open channels.')
-    for (const channel of wanted) {
-      const { complete, seat, phase } = await patiently(waiting, () =>
-        node.close(channel.id, { signal }),
-      )
-      const balance = complete?.body.outcome.balances[seat]?.[0] ?? 0n
-      output.event(
-        'settled',
-        { channelId: channel.id, phase, version: complete?.version, received: balance },
-        `${pc.green('settled')} ${short(channel.id)}: ${formatAmount(balance)} paid out to us.`,
-      )
-    }
+    // Disputes run side by side: each takes its two windows.
+    if (options.force) await Promise.all(wanted.map((channel) => force(node, channel, waiting)))
+    else for (const channel of wanted) await together(node, channel.id, waiting)
   } finally {
     await node.stop()
   }
+}
+
+async function together(node: Node, id: Hex, waiting: Waiting): Promise<void> {
+  const { output, signal } = waiting
+  const { complete, seat, phase } = await patiently(waiting, () => node.close(id, { signal }))
+  const balance = complete?.body.outcome.balances[seat]?.[0] ?? 0n
+  output.event(
+    'settled',
+    { channelId: id, phase, version: complete?.version, received: balance },
+    `${pc.green('settled')} ${short(id)}: ${formatAmount(balance)} paid out to us.`,
+  )
+}
+
+/** Closes with the peer if it is there, else without it. */
+async function force(node: Node, { id, seat }: Channel, waiting: Waiting): Promise<void> {
+  const { output, signal } = waiting
+  if ((await patiently(waiting, () => node.dispute(id))) === undefined) {
+    try {
+      const inTime = AbortSignal.any([signal, AbortSignal.timeout(peerMs)])
+      await node.close(id, { signal: inTime })
+    } catch (error) {
+      if (signal.aborted) throw interrupted
+      const { code, message } = toProblem(error)
+      output.event(
+        'forced',
+        { channelId: id, code, reason: message },
+        `${short(id)} cannot be closed together (${message}) It is closed by force.`,
+      )
+      await patiently(waiting, () => node.challenge(id))
+    }
+  }
+  const last = await follow(node, id, waiting)
+  if ((await patiently(waiting, () => node.ledger.channel(id)))?.status === 'live') {
+    output.event('resumed', { channelId: id }, `${short(id)} lives on: both sides resumed it.`)
+    return
+  }
+  const balance = node.channel(id)?.complete?.body.outcome.balances[seat]?.[0] ?? 0n
+  const received = last?.due[0] ?? balance
+  output.event(
+    'settled',
+    { channelId: id, phase: node.channel(id)?.phase, received },
+    `${pc.green('settled')} ${short(id)}: ${formatAmount(received)} paid out to us.`,
+  )
+}
+
+/** Says how a dispute goes on, until nothing more is to come for us; returns how it last stood. */
+async function follow(node: Node, id: Hex, waiting: Waiting): Promise<DisputeView | undefined> {
+  const { output, signal } = waiting
+  let last: DisputeView | undefined
+  let said = { stage: '', at: 0 }
+  for (;;) {
+    const view = await patiently(waiting, () => node.dispute(id))
+    if (view === undefined || view.isSettled) return view ?? last
+    last = view
+    const stage = stageOf(view)
+    if (stage.name !== said.stage || Date.now() - said.at >= lineMs) {
+      said = { stage: stage.name, at: Date.now() }
+      const { version, statesUntil, redeemUntil, due } = view
+      const left = stage.until - view.time
+      output.event(
+        'dispute',
+        { channelId: id, stage: stage.name, version, left, statesUntil, redeemUntil, due: due[0] },
+        `${short(id)} state ${version}: ${stage.text} ${formatSeconds(left)} left; ${formatAmount(due[0] ?? 0n)} to come.`,
+      )
+    }
+    await sleep(lookMs, undefined, { signal }).catch(() => undefined)
+    if (signal.aborted) throw interrupted
+  }
+}
+
+type Stage = { readonly name: string; readonly until: bigint; readonly text: string }
+
+function stageOf({ time, statesUntil, redeemUntil }: DisputeView): Stage {
+  if (time <= statesUntil)
+    return { name: 'states', until: statesUntil, text: 'anyone may show a newer state,' }
+  if (time <= redeemUntil)
+    return { name: 'redemption', until: redeemUntil, text: 'claims on its lanes are collected,' }
+  return { name: 'rest', until: time, text: 'what is left of its lanes goes back,' }
 }

@@ -6,13 +6,23 @@ import { createLedger } from '../sluice.js'
 import type { Output } from './output.js'
 import { homeOf, interruptible, type Shared } from './settings.js'
 
-export type LedgerOptions = Shared & { readonly listen: string }
+export type LedgerOptions = Shared & {
+  readonly listen: string
+  /** Seconds. */
+  readonly challengePeriod?: number
+}
 
 export async function ledger(output: Output, options: LedgerOptions): Promise<void> {
   const signal = interruptible()
   const home = options.home ?? join(homeOf(options), 'ledger')
   const { host, port } = parseListen(options.listen)
-  const { url, layer, close } = await createLedger({ home, host, port })
+  const { challengePeriod } = options
+  const { url, layer, close } = await createLedger({
+    home,
+    host,
+    port,
+    ...(challengePeriod === undefined ? {} : { minChallengePeriod: BigInt(challengePeriod) }),
+  })
   const { chainId, adjudicator } = layer.rules.domain
   output.event(
     'listening',

@@ -4,7 +4,7 @@ import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { SluiceError } from '../core/errors.js'
 import { type BuyOptions, buy } from './buy.js'
 import { channels } from './channels.js'
-import { close } from './close.js'
+import { type CloseOptions, close } from './close.js'
 import { type DemoOptions, demo } from './demo.js'
 import { doctor } from './doctor.js'
 import { type KeysOptions, keys } from './keys.js'
@@ -13,6 +13,7 @@ import { createOutput, type Output, printError } from './output.js'
 import { type SellOptions, sell } from './sell.js'
 import { interruptedExit, ledgerUrlDefault, patienceDefault, type Shared } from './settings.js'
 import { type SimOptions, sim, wholeNumber } from './sim.js'
+import { type WatchOptions, watch } from './watch.js'
 
 const program = new Command('sluice')
   .description('Sells and buys bytes between two peers, paid as they arrive, settled on a ledger.')
@@ -58,6 +59,8 @@ function seconds(text: string): number {
   if (!/^[0-9]{1,7}$/.test(text)) throw new InvalidArgumentError('Give whole seconds, such as 60.')
   return Number(text)
 }
+
+const towerText = 'a watchtower, as `sluice watch` prints it (SLUICE_TOWER)'
 
 /** Runs `task`; a failure is said in the one way failures are said. */
 const run =
@@ -108,7 +111,12 @@ finish(
   program
     .command('ledger')
     .description('serve an execution layer with play money')
-    .option('--listen <host:port>', 'where to listen; port 0 is any', '127.0.0.1:8411'),
+    .option('--listen <host:port>', 'where to listen; port 0 is any', '127.0.0.1:8411')
+    .option(
+      '--challenge-period <seconds>',
+      'the least that channels may agree on, for a new ledger (60)',
+      seconds,
+    ),
   `It holds accounts, deposits and channels, and lies in HOME/ledger. It asks nobody who they are: listen
 on an address that only those can reach who may.`,
 ).action(run((output, options: LedgerOptions) => ledger(output, options)))
@@ -130,7 +138,8 @@ finishWaiting(
     .description('offer a file by the byte until stopped')
     .argument('<file>', 'what to sell')
     .requiredOption('--price <price>', 'such as 3/KiB or 7/3000B')
-    .option('--listen <multiaddr...>', 'where buyers connect', ['/ip4/127.0.0.1/tcp/0']),
+    .option('--listen <multiaddr...>', 'where buyers connect', ['/ip4/127.0.0.1/tcp/0'])
+    .option('--tower <multiaddr>', towerText),
   `Port 0 is any free one, and the same one the next time. Whoever has the multiaddr it prints can buy. A
 buyer is sent no more than a small window ahead of what it has paid.
 
@@ -145,7 +154,13 @@ finishWaiting(
     .requiredOption('--out <file>', 'where the file goes')
     .requiredOption('--budget <amount>', 'the most it may cost; the rest is returned')
     .option('--resource <name>', 'which file, where the seller has several')
-    .option('--keep', 'leave the channel open for the next purchase'),
+    .option('--keep', 'leave the channel open for the next purchase')
+    .option(
+      '--challenge-period <seconds>',
+      'each of the two windows of a forced close, for a new channel (a day)',
+      seconds,
+    )
+    .option('--tower <multiaddr>', towerText),
   `The budget is deposited in a channel with the seller; each 64 KiB or so is paid once it is on the disk.
 What has come lies in OUT.part, and what was bought of it in OUT.sluice.json: with both, the same command
 goes on after Ctrl-C, a crash or a full disk, and pays for nothing twice.
@@ -165,10 +180,31 @@ finishWaiting(
   program
     .command('close')
     .description('close a channel cooperatively and be paid out')
-    .argument('[channel]', 'its id; all open ones where left out'),
+    .argument('[channel]', 'its id; all open ones where left out')
+    .option(
+      '--force',
+      'without the peer, if it is gone or refuses: posts the newest state, and waits',
+    )
+    .option('--tower <multiaddr>', towerText),
   `Pays what is owed, has both sides sign the final state, and waits for the ledger to pay out; the peer has
-to be running. A purchase under way cannot go on afterwards.`,
-).action(run((output, id: string | undefined, options: Shared) => close(output, id, options)))
+to be running. A purchase under way cannot go on afterwards.
+
+With --force the newest state that both signed is posted on the ledger, with a bond that comes back. For one
+challenge period anyone may show a newer state, for another the claims on each lane are collected; then all
+is paid. Ctrl-C is safe: the same command goes on, and so does any node or watchtower of this home.`,
+).action(run((output, id: string | undefined, options: CloseOptions) => close(output, id, options)))
+
+finish(
+  program
+    .command('watch')
+    .description('watch over the channels of others while they are away')
+    .option('--listen <multiaddr...>', 'where clients connect', ['/ip4/127.0.0.1/tcp/0'])
+    .option('--clients <number>', 'how many different clients it takes (10000)', wholeNumber),
+  `A watchtower: nodes that are given its multiaddr by --tower leave their newest states and claims here. It
+answers what is posted in bad faith and collects before deadlines, from its own account where that costs.
+
+  sluice watch --listen /ip4/0.0.0.0/tcp/4002`,
+).action(run((output, options: WatchOptions) => watch(output, options)))
 
 finish(
   program.command('doctor').description('check everything a node needs, and say what to do'),

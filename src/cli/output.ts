@@ -129,3 +129,25 @@ export const formatAmount = (amount: bigint): string =>
 
 /** Enough of an id to tell it from others. */
 export const short = (id: string): string => `${id.slice(0, 10)}…`
+
+/** `3725` → `1 h 2 min`; the two largest units are enough. */
+export function formatSeconds(seconds: bigint): string {
+  const units = [
+    ['d', 86_400n],
+    ['h', 3_600n],
+    ['min', 60n],
+    ['s', 1n],
+  ] as const
+  let left = seconds
+  const parts = units.map(([unit, size]) => {
+    const count = left / size
+    left %= size
+    return count > 0n ? `${count} ${unit}` : ''
+  })
+  return (
+    parts
+      .filter((part) => part !== '')
+      .slice(0, 2)
+      .join(' ') || '0 s'
+  )
+}

@@ -3,6 +3,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SluiceError, toProblem } from '../core/errors.js'
+import { checkAddress } from '../sluice.js'
 import type { Output } from './output.js'
 
 export const ledgerUrlDefault = 'http://127.0.0.1:8411'
@@ -16,6 +17,7 @@ export type Shared = {
   readonly ledger?: string
   readonly patience?: number
   readonly json?: boolean
+  readonly tower?: string
 }
 
 export const homeOf = ({ home }: Shared): string =>
@@ -23,6 +25,14 @@ export const homeOf = ({ home }: Shared): string =>
 
 export const ledgerOf = ({ ledger }: Shared): string =>
   ledger ?? process.env.SLUICE_LEDGER ?? ledgerUrlDefault
+
+/** The watchtower of a command that was given one, as `createNode` takes it. */
+export function towerOf({ tower }: Shared): { readonly tower?: string } {
+  const address = tower ?? process.env.SLUICE_TOWER
+  if (address === undefined) return {}
+  checkAddress(address)
+  return { tower: address }
+}
 
 /**
  * Aborts on Ctrl-C or a polite kill, so that a command can put down what it holds. The second one ends the

@@ -11,7 +11,7 @@ import * as Price from '../../src/core/price.js'
 import { connectLedger, openIdentity } from '../../src/sluice.js'
 import { type Line, type Running, run, sluice } from '../support/processes.js'
 
-export type Role = 'ledger' | 'seller' | 'buyer'
+export type Role = 'ledger' | 'tower' | 'seller' | 'buyer'
 
 export type MarketOptions = {
   readonly directory: string
@@ -19,6 +19,10 @@ export type MarketOptions = {
   readonly price?: string
   /** Decides the bytes of the file. */
   readonly random: () => number
+  /** Seconds of each challenge window, on the ledger and in the channels. */
+  readonly challengePeriod?: number
+  /** The seller has a watchtower, which listens before it. */
+  readonly tower?: boolean
 }
 
 type Balances = { readonly buyer: bigint; readonly seller: bigint }
@@ -40,9 +44,14 @@ export class Market {
   readonly #running = new Map<Role, Running>()
   #url = ''
   #multiaddr = ''
+  #tower = ''
+  readonly #period: readonly string[]
   #sales = 0
 
-  private constructor({ directory, bytes, price = '3/KiB', random }: MarketOptions) {
+  private constructor(options: MarketOptions) {
+    const { directory, bytes, price = '3/KiB', random, challengePeriod } = options
+    this.#period =
+      challengePeriod === undefined ? [] : ['--challenge-period', String(challengePeriod)]
     this.directory = directory
     this.#priceText = price
     this.price = Price.parse(price)
@@ -56,6 +65,7 @@ export class Market {
   static async open(options: MarketOptions): Promise<Market> {
     const market = new Market(options)
     await market.start('ledger')
+    if (options.tower) await market.start('tower')
     await market.start('seller')
     return market
   }
@@ -93,24 +103,35 @@ export class Market {
     return running
   }
 
-  /** Starts the ledger or the seller, at the address it had before. */
-  async start(role: 'ledger' | 'seller'): Promise<Running> {
-    const running = role === 'ledger' ? this.#ledger() : this.#seller()
+  /** Starts the ledger, the tower or the seller, at the address it had before. */
+  async start(role: 'ledger' | 'tower' | 'seller'): Promise<Running> {
+    const running = { ledger: this.#ledger, tower: this.#watch, seller: this.#seller }[role].call(
+      this,
+    )
     this.#running.set(role, running)
     const { url, multiaddr } = await running.event('listening')
-    const [before, now] = role === 'ledger' ? [this.#url, url] : [this.#multiaddr, multiaddr]
+    const before = { ledger: this.#url, tower: this.#tower, seller: this.#multiaddr }[role]
+    const now = String(role === 'ledger' ? url : multiaddr)
     if (before !== '') expect(now).toBe(before)
-    if (role === 'ledger') this.#url = String(url)
-    else this.#multiaddr = String(multiaddr)
+    if (role === 'ledger') this.#url = now
+    else if (role === 'tower') this.#tower = now
+    else this.#multiaddr = now
     return running
   }
 
   #ledger(): Running {
-    return sluice(['ledger', '--home', this.home('ledger'), '--listen', '127.0.0.1:0', '--json'])
+    const place = ['--home', this.home('ledger'), '--listen', '127.0.0.1:0']
+    return sluice(['ledger', ...place, ...this.#period, '--json'])
+  }
+
+  #watch(): Running {
+    return this.run('watch', '--home', this.home('tower'))
   }
 
   #seller(): Running {
-    return this.run('sell', this.file, '--price', this.#priceText, '--home', this.home('seller'))
+    const tower = this.#tower === '' ? [] : ['--tower', this.#tower]
+    const home = ['--home', this.home('seller')]
+    return this.run('sell', this.file, '--price', this.#priceText, ...home, ...tower)
   }
 
   /** A purchase with money in the buyer's account. */
@@ -126,7 +147,8 @@ export class Market {
   buy(sale: Sale, ...options: string[]): Running {
     const { out, buyers } = sale
     const money = ['--budget', String(this.budget), '--home', this.home('buyer')]
-    const buyer = this.run('buy', this.#multiaddr, '--out', out, ...money, ...options)
+    const terms = [...money, ...this.#period, ...options]
+    const buyer = this.run('buy', this.#multiaddr, '--out', out, ...terms)
     this.#running.set('buyer', buyer)
     buyers.push(buyer)
     return buyer
@@ -145,6 +167,17 @@ export class Market {
   /** `sluice ARGS` beside the market's ledger. */
   run(...args: string[]): Running {
     return sluice([...args, '--ledger', this.#url, '--json'])
+  }
+
+  /** Play money for whoever needs it. */
+  async fund(role: Role, amount: bigint): Promise<void> {
+    const { ledger, account } = await this.#view(role)
+    await ledger.faucet(account, amount)
+  }
+
+  /** What a challenge puts at stake on this ledger. */
+  async bond(): Promise<bigint> {
+    return (await this.#view('seller')).ledger.challengeBond
   }
 
   async balances(): Promise<Balances> {
@@ -198,6 +231,8 @@ export type LaneLine = {
   readonly owed: bigint
   /** As payee only. */
   readonly exposure: bigint
+  /** As payee only: what the watchtower does not know; undefined without one. */
+  readonly unpushed: bigint | undefined
 }
 
 /** The only lane of the channel that is not settled, from `sluice channels`. */
@@ -207,12 +242,15 @@ async function lastLane(home: string): Promise<LaneLine | undefined> {
     .split('\n')
     .filter((line) => line !== '')
     .map((line): Line => JSON.parse(line))
-  const [lane] = channels.flatMap(
-    ({ lanes }) => lanes as { claim: string; owed: string; exposure?: string }[],
-  )
+  const [lane] = channels.flatMap(({ lanes }) => lanes as { [name: string]: string }[])
   if (lane === undefined) return undefined
-  const { claim, owed, exposure = '0' } = lane
-  return { claim: BigInt(claim), owed: BigInt(owed), exposure: BigInt(exposure) }
+  const { claim = '0', owed = '0', exposure = '0', unpushed } = lane
+  return {
+    claim: BigInt(claim),
+    owed: BigInt(owed),
+    exposure: BigInt(exposure),
+    unpushed: unpushed === undefined ? undefined : BigInt(unpushed),
+  }
 }
 
 /** `size` bytes that a 32-bit generator decides. */

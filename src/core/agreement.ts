@@ -141,7 +141,8 @@ function weigh(
 
 /**
  * The answer to a proposal we take no part in. One of our own that the peer passed over, because its seat is
- * the lower one, is said again: nothing stands before it now.
+ * the lower one, is said again: nothing stands before it now. So is what we signed instead, which the peer's disk
+ * may have forgotten.
  */
 function refuse(
   channel: Channel,
@@ -156,7 +157,8 @@ function refuse(
     attempt,
     ...toProblem(error),
   }
-  const ours = own(channel) === undefined ? undefined : say(channel, from)
+  const isForgotten = own(channel) === undefined && error.code !== 'VERSION_TAKEN'
+  const ours = isForgotten ? undefined : say(channel, from)
   const next = version - 1n === channel.complete?.version ? over(channel, from, attempt) : channel
   const again: readonly Effect[] =
     ours === undefined ? [] : [{ type: 'send', to: from, message: ours }]

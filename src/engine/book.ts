@@ -56,6 +56,8 @@ type Entry = {
 
 /** Milliseconds between two tries of a ledger call that did not get through. */
 const ledgerRetryMs = 500
+/** Milliseconds before a change is proposed again that the peer could not take yet. */
+const changeRetryMs = 200
 /** Milliseconds between two looks at a channel that waits for the layer. */
 const pollMs = 5_000
 
@@ -264,6 +266,8 @@ export class Book {
       const { fate } = entry as Entry
       if (fate === undefined) return entry.channel
       if (!isPassing.has(fate.code)) throw fate
+      // A collision is over; what else passes needs a word of the peer, and asking at once would be a storm.
+      if (fate.code !== 'BUSY') await this.#ports.sleep(changeRetryMs, signal)
     }
   }
 

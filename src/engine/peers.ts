@@ -250,7 +250,8 @@ export class Peers {
         const isLate = message.type === 'sync' || message.type === 'opened'
         if (isLate && book.get(message.channelId) === undefined) return
         const channel = this.#mine(link, message.channelId)
-        if (message.type === 'propose' && Proposal.needsLook(channel, message.updates))
+        // An old disk may hold a live channel for one that is being funded; an answer must not be lost for that.
+        if ('updates' in message && Proposal.needsLook(channel, message.updates))
           await book.look(channel.id)
         const from = seatOf(channel, signer)
         const known = this.#ports.lanes.paying(signer)

@@ -31,7 +31,7 @@ export class Disk {
   readonly #snapshots: Snapshot[] = []
   /** Every commit fails while it is. */
   full = false
-  /** It was an old copy once. */
+  /** It was an old copy once, or will be at the next start. */
   wasRestored = false
 
   constructor(ports: DiskPorts) {
@@ -48,7 +48,6 @@ export class Disk {
   }
 
   restore(snapshot: Snapshot): void {
-    this.wasRestored = true
     this.#platters = new Map(snapshot)
   }
 

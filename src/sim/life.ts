@@ -36,15 +36,16 @@ export class Life {
 
   /** What a port's call gives to the living; the dead are never answered. */
   answer<T>(call: () => Promise<T>): Promise<T> {
-    if (!this.cross()) return never
+    if (!this.cross()) return never()
     return call().then(
-      (value) => (this.cross() ? value : never),
+      (value) => (this.cross() ? value : never()),
       (error) => {
         if (this.cross()) throw error
-        return never
+        return never()
       },
     )
   }
 }
 
-export const never: Promise<never> = new Promise(() => undefined)
+/** A promise of its own each time: whoever waits for it is forgotten with it. */
+export const never = (): Promise<never> => new Promise(() => undefined)

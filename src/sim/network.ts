@@ -171,7 +171,7 @@ export class Hub {
         const [near, far] = this.#ends(id, from, station)
         station.connections.set(from.name, far)
         time.after(back, () => {
-          if (!from.life.alive || far.closed.aborted) return fail()
+          if (!from.life.alive || far.closed.aborted || near.closed.aborted) return fail()
           trace.input(`connected ${id} ${from.name} ${to}`)
           from.connections.set(to, near)
           resolve(near)

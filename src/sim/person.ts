@@ -108,6 +108,7 @@ export class Person {
   /** The lights go out, and on again some time later, perhaps on an old copy of the disk. */
   crash(old?: Snapshot): void {
     this.#old = old
+    if (old !== undefined) this.disk.wasRestored = true
     this.#life?.end()
   }
 
@@ -142,7 +143,7 @@ export class Person {
     this.#life = life
     const sleep: Sleep = async (ms, signal) => {
       await time.sleep(ms, signal)
-      if (!life.alive) await never
+      if (!life.alive) await never()
     }
     const store = this.disk.open(life)
     const ledger = await connect(gateway.transport(name, life), {

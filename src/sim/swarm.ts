@@ -71,7 +71,10 @@ export async function run({ seed, crypto, onLine, always = [] }: SwarmOptions): 
   })
   const plan = Chance.from(`plan ${seed}`)
   const kinds = faultKinds.filter((kind) => plan.hit(0.5) || always.includes(kind))
-  while (kinds.length < 5) kinds.push(plan.pick(faultKinds))
+  while (kinds.length < 5) {
+    const kind = plan.pick(faultKinds)
+    if (!kinds.includes(kind)) kinds.push(kind)
+  }
   const state = { busy: true }
   const told = lies.filter((lie) => plan.hit(0.4) || always.includes(lie))
   await populate(world, plan, kinds.includes('liar') ? told : [], () => state.busy)
@@ -177,15 +180,16 @@ function unsettle(
   if (kinds.includes('reorganisation'))
     Object.assign(weather.ledger, { blockMs: plan.between(500, 6_000), reorganised: 0.4 })
   if (plan.hit(0.2)) weather.network.windowBytes = 4_096
-  const sudden = kinds.filter((kind) => kind in inject) as [FaultKind, ...FaultKind[]]
+  const sudden = kinds.filter((kind) => kind in inject)
+  // Some kinds need an occasion; with these, every world has its share.
+  for (const kind of ['partition', 'delay', 'clock-skew'] as const)
+    if (sudden.length < kindsMin && !sudden.includes(kind)) sudden.push(kind)
   const next = (): void => {
     time.after(chance.between(...betweenMs), () => {
       if (!isBusy()) return
-      if (sudden.length > 0) {
-        const kind = chance.pick(sudden)
-        const detail = inject[kind]?.(world)
-        if (detail !== undefined) trace.fault(kind, detail)
-      }
+      const kind = chance.pick(sudden as [FaultKind, ...FaultKind[]])
+      const detail = inject[kind]?.(world)
+      if (detail !== undefined) trace.fault(kind, detail)
       next()
     })
   }

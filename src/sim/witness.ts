@@ -57,6 +57,8 @@ export class Witness {
   readonly people = new Map<string, Subject>()
   readonly model = new Model()
   readonly violations: Violation[] = []
+  /** Told who proposes a state, each time it is said. */
+  onProposal: (from: string) => void = () => undefined
   readonly #tap = new Wiretap()
   readonly #checkers: readonly Checker[]
   readonly #onViolation: (violation: Violation) => void
@@ -139,6 +141,7 @@ export class Witness {
       this.#onWord(() => `${from}>${to} ${stream.id} ${spell(said)}`)
       if (said.type === 'message' && 'updates' in said.message)
         this.model.proposed(said.message.channelId, said.message.version, said.message.updates)
+      if (said.type === 'message' && said.message.type === 'propose') this.onProposal(from)
       for (const checker of this.#checkers) checker.onWord?.(speaker, listener, said, stream)
     }
   }

@@ -19,11 +19,11 @@ export const creditWindow: Make = (_witness, fail) => {
       if (!from.honest || said.type !== 'data') return
       const key = lanes.note(from, said)
       if (key === undefined) return
-      const { debt, accepted, quantum } = lanes.debt(from, key)
-      const allowed = windowOf(quantum, accepted)
+      const { debt, allowed } = lanes.debt(from, key)
       if (debt > allowed)
         fail(`${from.name} has sent for ${debt} more than was paid; the window is ${allowed}`)
     },
+    onLane: lanes.paid,
     onRestored: lanes.forget,
   }
 }
@@ -41,6 +41,7 @@ export const exposureCap: Make = (_witness, fail) => {
       if (total > from.exposureMax)
         fail(`${from.name} is owed ${total} in all; its owner allows ${from.exposureMax}`)
     },
+    onLane: lanes.paid,
     onRestored: lanes.forget,
   }
 }
@@ -69,19 +70,22 @@ function tracked() {
       if (said.position > known.position) known.position = said.position
       return key
     },
-    debt(person: Subject, key: string): { debt: bigint; accepted: bigint; quantum: bigint } {
+    debt(person: Subject, key: string): { debt: bigint; allowed: bigint } {
       const record = person.lanes.get(key)
-      // A lane that is closed leaves what it was paid, and its streams end where they are.
-      if (record !== undefined) paid.set(at(person, key), Claim.amount(record.claim))
       const accepted = paid.get(at(person, key)) ?? 0n
       let cost = 0n
       const purchases = [...(sold.get(at(person, key))?.values() ?? [])]
       for (const { price, position } of purchases) cost += costOf(price, position)
-      // The dearest of those that share the lane, whether it has sent anything or not.
-      const quantum = [...purchases, ...(record?.meter.purchases ?? [])]
-        .map((each) => costOf(each.price, each.quantum))
-        .reduce(Amount.larger, 1n)
-      return { debt: cost - accepted, accepted, quantum }
+      // Of all that share the lane, whether they have sent anything or not, the one with the widest window: a
+      // window is a whole number of quanta, so the dearest quantum need not make it.
+      const allowed = [...purchases, ...(record?.meter.purchases ?? [])]
+        .map((each) => windowOf(costOf(each.price, each.quantum), accepted))
+        .reduce(Amount.larger, 0n)
+      return { debt: cost - accepted, allowed }
+    },
+    /** A lane that is closed leaves what it was paid, and its streams end where they are. */
+    paid(person: Subject, key: string, record: Records.LaneRecord | undefined): void {
+      if (record !== undefined) paid.set(at(person, key), Claim.amount(record.claim))
     },
     /** Lanes of a payee that are open on its disk. */
     open: (person: Subject): string[] =>

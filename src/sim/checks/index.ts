@@ -26,3 +26,6 @@ export const checkers = ({ books, payouts }: LayerView): Readonly<Record<string,
   'typed-errors': typedErrors,
   'in-step-first': inStepFirst,
 })
+
+/** Checkers that are no module: the world itself finds these. */
+export const worldCheckers = ['delivery', 'progress'] as const

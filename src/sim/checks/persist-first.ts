@@ -67,8 +67,9 @@ export const persistFirst: Make = (_witness, fail) => {
       if (!from.honest) return
       if (said.type === 'message') return message(from, said)
       if (said.type === 'voucher') {
-        const lane = record(from, said.of.channelId, said.of.lane)
-        const { epoch } = said.signed.voucher
+        // By what it says, not by its handle: a liar may have given two lanes one.
+        const { channelId, lane: id, epoch } = said.signed.voucher
+        const lane = record(from, channelId, id)
         if (lane !== undefined && epoch > (lane.claim?.signed.voucher.epoch ?? 0))
           fail(`${from.name} sends a voucher of epoch ${epoch} that is not on its disk`)
         return

@@ -3,7 +3,7 @@
  * was owed; and the layer pays that out to the unit (promises 1, 3 and 4).
  */
 import * as Amount from '../../core/amount.js'
-import type { Hex } from '../../core/bytes.js'
+import { equals, type Hex } from '../../core/bytes.js'
 import * as Claim from '../../core/claim.js'
 import type { Price } from '../../core/price.js'
 import * as Voucher from '../../core/voucher.js'
@@ -38,7 +38,13 @@ export const noUnderFold: Make = (witness, fail) => {
     onChannel(person, channel, before) {
       const { id, seat, complete } = channel
       const old = before?.complete?.body.lanes ?? []
-      for (const update of newlySigned(channel, before).flatMap(({ updates }) => updates)) {
+      // What we propose ourselves has to be right when we say it; we sign when the others have answered.
+      const agreed = newlySigned(channel, before).filter(({ proposer }) => proposer !== seat)
+      const proposed = channel.proposals.filter(
+        (now) =>
+          now.proposer === seat && !before?.proposals.some(({ seal }) => equals(seal, now.seal)),
+      )
+      for (const update of [...agreed, ...proposed].flatMap(({ updates }) => updates)) {
         if (update.type !== 'lane-close' && update.type !== 'fold') continue
         const isOurs = old.some((lane) => lane.id === update.lane && lane.payee === seat)
         const { accepted } = at(person, id, update.lane)
@@ -72,15 +78,20 @@ export const noUnderFold: Make = (witness, fail) => {
 /** A payer never promises, nor closes a lane with, more than it has acknowledged costs. */
 export const noOverPay: Make = (_witness, fail) => {
   /** By payer and lane, then purchase: the highest offset its disk ever acknowledged. */
-  const taken = new Map<string, Map<Hex, { price: Price; offset: bigint }>>()
+  const taken = new Map<string, Map<Hex, { price: Price; quantum: bigint; offset: bigint }>>()
   const vouchers = new Map<string, Voucher.Voucher>()
   const owed = (at: string): bigint =>
     [...(taken.get(at)?.values() ?? [])].reduce(
       (sum, { price, offset }) => sum + costOf(price, offset),
       0n,
     )
+  /** Starts on an old disk: what it has forgotten that it took and paid, it may take and pay again, a window each. */
+  const restored = new Map<string, bigint>()
   const check = (person: Subject, at: string, promised: bigint): void => {
-    const most = owed(at)
+    const again = [...(taken.get(at)?.values() ?? [])]
+      .map(({ price, quantum }) => windowOf(costOf(price, quantum), promised))
+      .reduce(Amount.larger, 0n)
+    const most = owed(at) + again * (restored.get(person.name) ?? 0n)
     if (promised > most) fail(`${person.name} promises ${promised} where it owes ${most}`)
   }
   return {
@@ -88,9 +99,9 @@ export const noOverPay: Make = (_witness, fail) => {
       const at = `${person.name} ${key}`
       const purchases = taken.get(at) ?? new Map()
       taken.set(at, purchases)
-      for (const { id, price, acknowledged } of record?.meter.purchases ?? [])
+      for (const { id, price, quantum, acknowledged } of record?.meter.purchases ?? [])
         if (acknowledged >= (purchases.get(id)?.offset ?? 0n))
-          purchases.set(id, { price, offset: acknowledged })
+          purchases.set(id, { price, quantum, offset: acknowledged })
     },
     onWord(from, _to, said) {
       if (!from.honest) return
@@ -114,6 +125,9 @@ export const noOverPay: Make = (_witness, fail) => {
         if (lanes.some((lane) => lane.id === update.lane && lane.payer === channel.seat))
           check(person, `${person.name} ${Records.laneKey(channel.id, update.lane)}`, update.claim)
       }
+    },
+    onRestored(person) {
+      restored.set(person.name, (restored.get(person.name) ?? 0n) + 1n)
     },
   }
 }

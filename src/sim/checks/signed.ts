@@ -13,12 +13,18 @@ export const signedBy = (
     },
   )
 
-/** Proposals that this record has signed and the one before had not, with what they change. */
-export const newlySigned = (channel: Channel, before: Channel | undefined): Channel['proposals'] =>
-  channel.proposals.filter(
-    (now) =>
-      now.signatures[channel.seat] !== undefined &&
-      !before?.proposals.some(
-        (then) => then.version === now.version && then.signatures[channel.seat] !== undefined,
-      ),
+/**
+ * Proposals that this record has signed and the one before had not. Who signs last completes a state in the same
+ * write; of two that may be it, none is named.
+ */
+export function newlySigned(channel: Channel, before: Channel | undefined): Channel['proposals'] {
+  const { seat, complete, proposals } = channel
+  const open = before?.proposals ?? []
+  const isSigned = (each: Channel['proposals'][number]): boolean =>
+    each.signatures[seat] !== undefined
+  const completed = open.filter(({ version }) => version === complete?.version)
+  if (completed.length === 1 && completed.every((each) => !isSigned(each))) return completed
+  return proposals.filter(
+    (now) => isSigned(now) && !open.some((then) => then.version === now.version && isSigned(then)),
   )
+}

@@ -1,0 +1,30 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { checkers, worldCheckers } from '../../src/sim/checks/index.js'
+import type { Bug, Caught } from '../../src/sim/planted.js'
+
+const root = join(import.meta.dirname, '..', '..')
+const bugs: Bug[] = JSON.parse(readFileSync(join(root, 'test/sim/bugs.json'), 'utf8'))
+
+it('there is a planted bug for every checker', () => {
+  const view = { books: () => ({ minted: 0n, accounts: 0n, held: 0n }), payouts: () => [] }
+  const names = [...Object.keys(checkers(view)), ...worldCheckers].sort()
+  expect(bugs.map(({ checker }) => checker).sort()).toEqual(names)
+})
+
+it('every planted bug is found by the checker meant for it', () => {
+  const { stdout, status } = spawnSync(
+    process.execPath,
+    [join(root, 'dist/cli/main.js'), 'sim', '--seeds', '0', '--seed', '1', '--json'],
+    { encoding: 'utf8', timeout: 600_000 },
+  )
+  const report = JSON.parse(stdout.trim().split('\n').at(-1) ?? '')
+  const found: Caught[] = report.bugs
+  for (const { name, checker, caughtAfterSeeds, what } of found)
+    console.log(`${checker} ${caughtAfterSeeds ?? 'missed'}: ${name} (${what})`)
+  expect(found.filter(({ caughtAfterSeeds }) => caughtAfterSeeds === undefined)).toEqual([])
+  expect(found).toHaveLength(bugs.length)
+  expect(status).toBe(0)
+}, 600_000)

@@ -1,0 +1,119 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import type { Channel } from '../../src/core/channel.js'
+import * as Price from '../../src/core/price.js'
+import type { Engine } from '../../src/crypto/engine.js'
+import { World } from '../../src/sim/world.js'
+import { loadEngine } from '../../src/sluice.js'
+
+let crypto: Engine
+beforeAll(async () => {
+  crypto = await loadEngine()
+})
+
+/** What a promise gives, with the world's time running meanwhile. */
+async function meanwhile<T>(world: World, promise: Promise<T>, ms = 3_600_000): Promise<T> {
+  let result: { value: T } | { error: unknown } | undefined
+  promise.then(
+    (value) => {
+      result = { value }
+    },
+    (error) => {
+      result = { error }
+    },
+  )
+  await world.run(() => result !== undefined, ms)
+  if (result === undefined) throw new Error(`nothing came of it in ${ms} virtual ms`)
+  if ('error' in result) throw result.error
+  return result.value
+}
+
+const funds = 10_000_000n
+
+/** Sam sells, Ben has a live channel with him. */
+async function market(seed: string): Promise<{ world: World; channel: Channel }> {
+  const world = await World.create({ seed, crypto })
+  await world.add({ name: 'sam' })
+  await world.add({ name: 'ben', funds })
+  await world.run(() => [...world.people.values()].every(({ own }) => own !== undefined), 1_000)
+  const ben = node(world, 'ben')
+  const channel = await meanwhile(
+    world,
+    ben.open(world.person('sam').address, { deposit: 1_000_000n }),
+  )
+  return { world, channel }
+}
+
+function node(world: World, name: string) {
+  const { own } = world.person(name)
+  if (own === undefined) throw new Error(`${name} is down`)
+  return own.node
+}
+
+describe('24 virtual hours of per-second streams', () => {
+  it('settle to the unit', async () => {
+    const { world, channel } = await market('a day')
+    const seconds = 86_400n
+    const price = Price.parse('5/s')
+    const sam = world.person('sam').own
+    if (sam === undefined) throw new Error('sam is down')
+    sam.node.serve('radio', {
+      price,
+      // Half a quantum is a tick: one a second.
+      quantum: 2_000n,
+      async *open(offset, signal) {
+        for (let at = offset; !signal.aborted; ) {
+          await sam.sleep(1_000, signal)
+          at += 1_000n
+          yield { data: Uint8Array.of(Number((at / 1_000n) % 251n)), position: at }
+        }
+      },
+    })
+    const began = world.time.nowMs
+    const budget = seconds * 5n
+    const listen = async (): Promise<bigint> => {
+      const { address } = world.person('sam')
+      const purchase = await node(world, 'ben').consume(address, 'radio', { budget })
+      for await (const [second] of purchase)
+        if (second !== Number((purchase.position / 1_000n) % 251n)) throw new Error('wrong second')
+      return (await purchase.receipt).owed
+    }
+    expect(await meanwhile(world, listen(), 100_000_000)).toBe(budget)
+    expect(world.time.nowMs - began).toBeGreaterThanOrEqual(86_400_000)
+    await meanwhile(world, node(world, 'ben').close(channel.id))
+    const balance = (name: string) => world.layer.balance(world.person(name).account, zero)
+    expect(balance('sam')).toBe(budget)
+    expect(balance('ben')).toBe(funds - budget)
+    world.witness.end()
+    expect(world.witness.violations).toEqual([])
+    await world.end()
+  }, 600_000)
+})
+
+describe('both propose at once', () => {
+  const seeds = Number(process.env.SIM_COLLISIONS ?? 1_000)
+
+  it(`in ${seeds} worlds, nobody signs two contents of one version, and one of them wins`, async () => {
+    let collisions = 0
+    for (let seed = 1; seed <= seeds; seed++) {
+      const { world, channel } = await market(`collision ${seed}`)
+      const proposers = new Set<string>()
+      world.weather.network.latencyMs = [1, 1 + (seed % 60)]
+      const closed = ['sam', 'ben'].map((name) =>
+        node(world, name)
+          .close(channel.id)
+          .catch((error) => expect(error.code, `seed ${seed}`).toBe('BUSY')),
+      )
+      world.witness.onProposal = (from) => proposers.add(from)
+      await meanwhile(world, Promise.all(closed))
+      if (proposers.size === 2) collisions += 1
+      world.witness.end()
+      expect(world.witness.violations, `seed ${seed}`).toEqual([])
+      expect(node(world, 'ben').channel(channel.id)?.phase, `seed ${seed}`).toBe('closed')
+      await world.end()
+    }
+    console.log(`${collisions} of ${seeds} worlds had two proposals for one version`)
+    expect(collisions).toBeGreaterThan(seeds / 10)
+  }, 600_000)
+})
+
+const zero = `0x${'00'.repeat(20)}` as const

@@ -75,10 +75,12 @@ export class Offers {
         onReceipt,
         onProblem: this.#ports.onProblem,
       })
-    withdrawn.addEventListener('abort', () => {
+    const onWithdrawn = (): void => {
       this.#offers.delete(resource)
       changed.notify()
-    })
+    }
+    // Once: a composed signal that has aborted is kept for ever by the listeners that are left on it.
+    withdrawn.addEventListener('abort', onWithdrawn, { once: true })
     return (async function* () {
       try {
         for (;;) {

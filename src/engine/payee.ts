@@ -333,6 +333,11 @@ export class Payee {
     if (!this.#flushing) void this.#flush()
   }
 
+  /** Makes durable what is held, also what a full disk has kept in memory so far; resolves either way. */
+  async persist(): Promise<void> {
+    if (this.#claim !== this.#durable.claim) await this.#save().catch(() => undefined)
+  }
+
   /** Resolves when all that is known now is durable. */
   async #save(): Promise<void> {
     this.#touch()

@@ -301,7 +301,7 @@ export class Peers {
   }
 
   /** The payer of a lane gets a handle for it, and sees the claim we hold. */
-  #onBind(link: Link, channelId: Hex, lane: bigint): void {
+  async #onBind(link: Link, channelId: Hex, lane: bigint): Promise<void> {
     const channel = this.#mine(link, channelId)
     const payee = this.#ports.lanes.payee(channelId, lane)
     // A payer that was away when its lane was closed has not heard of it yet.
@@ -315,6 +315,8 @@ export class Peers {
     if (payee === undefined || peer === undefined || !isPayer)
       throw new LinkError('LANE_UNKNOWN', `There is no lane ${lane} by which you pay us.`)
     const handle = this.#ticks.bind(peer.number, payee)
+    // A payer with an old disk learns only from here what it has promised.
+    await payee.persist()
     link.send({ type: 'bound', channelId, lane, handle, claim: payee.claim })
   }
 

@@ -62,6 +62,8 @@ export class Person {
   readonly #options: PersonOptions
   #life: Life | undefined
   #own: Own | undefined
+  /** Of all lives. */
+  readonly #nodes: Node[] = []
   /** What the next start finds instead of the disk. */
   #old: Snapshot | undefined
 
@@ -110,6 +112,12 @@ export class Person {
     this.#old = old
     if (old !== undefined) this.disk.wasRestored = true
     this.#life?.end()
+  }
+
+  /** The world ends: nothing may be left that waits, or the world could not be forgotten. */
+  retire(): void {
+    this.#life?.end()
+    for (const node of this.#nodes) void node.stop()
   }
 
   /** Starts the node; from then on it comes back after every crash. */
@@ -161,6 +169,7 @@ export class Person {
       keys,
       exposureMax: this.#options.exposureMax,
     })
+    this.#nodes.push(node)
     node.events.on('problem', (error) => {
       if (!life.alive) return
       trace.note(`${name} problem ${error.code} ${error.message}`)

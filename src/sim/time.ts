@@ -16,6 +16,7 @@ export class Time {
   #order = 0
   /** A binary heap, earliest first; equal times in the order they were asked for. */
   readonly #heap: Event[] = []
+  readonly #deadlines = new Set<AbortController>()
   /** Events so far. */
   events = 0
 
@@ -47,8 +48,18 @@ export class Time {
   /** Aborts after `ms`. */
   deadline(ms: number): AbortSignal {
     const controller = new AbortController()
-    this.after(ms, () => controller.abort(givenUp))
+    this.#deadlines.add(controller)
+    this.after(ms, () => {
+      this.#deadlines.delete(controller)
+      controller.abort(givenUp)
+    })
     return controller.signal
+  }
+
+  /** Whoever still waits for a deadline has waited enough: a signal that may abort keeps all that hear it. */
+  end(): void {
+    for (const controller of this.#deadlines) controller.abort(givenUp)
+    this.#heap.length = 0
   }
 
   /** Lets events happen until `done`, none is left, or `untilMs` has come; says whether it was `done`. */

@@ -108,8 +108,9 @@ export class Wiretap {
     this.#topics.set(stream.id, topic)
     const frame = StreamFrame.decode(body)
     if (frame.type !== 'message') return { type: frame.type, topic, position: frame.position }
-    if (frame.message.type === 'quote') topic.quote = frame.message.quote
-    if (frame.message.type === 'open') topic.open = frame.message
+    // The first counts: who says it again is a liar.
+    if (frame.message.type === 'quote') topic.quote ??= frame.message.quote
+    if (frame.message.type === 'open') topic.open ??= frame.message
     return { type: 'stream', topic, message: frame.message }
   }
 }

@@ -153,7 +153,8 @@ export class World {
   }
 
   async end(): Promise<void> {
-    for (const person of this.people.values()) person.life?.end()
+    for (const person of this.people.values()) person.retire()
+    this.time.end()
     await this.layer.close()
   }
 

@@ -287,6 +287,10 @@ export class Channels {
         'STREAMS_RUNNING',
         'Streams of this channel are running; drain them first.',
       )
+    // A lane that this very connection has taught us of: what we promised on it has to be shown to us first.
+    for (const link of links)
+      for (const payer of lanes.paying(link.signer ?? zeroAddress))
+        if (payer.channelId === channel.id) await peers.bind(link, payer, signal)
     for (const payer of lanes.of(channel.id).payers) await payer.settle(undefined, signal)
     for (let tries = 1; ; tries++) {
       const told = await peers.settle(channel.id, links, signal)

@@ -185,7 +185,7 @@ export class Person {
   /** What an owner's command failed with: a typed error, or a bug. */
   failed(error: unknown): string {
     if (error instanceof SluiceError) return error.code
-    if (this.honest)
+    if (this.honest && this.#life?.alive === true)
       this.#ground.witness.fail('typed-errors', `${this.name}: ${String(error).slice(0, 200)}`)
     return 'UNTYPED'
   }

@@ -97,7 +97,7 @@ export async function run({ seed, crypto, onLine, always = [] }: SwarmOptions): 
     events: time.events,
     faults: new Map(trace.faults),
     virtualMs: time.nowMs - beginningMs,
-    violations: world.witness.violations,
+    violations: [...world.witness.violations],
   }
   await world.end()
   return outcome

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import type { Channel } from '../../src/core/channel.js'
 import * as Price from '../../src/core/price.js'
 import type { Engine } from '../../src/crypto/engine.js'
+import { offerOf } from '../../src/sim/wares.js'
 import { World } from '../../src/sim/world.js'
 import { loadEngine } from '../../src/sluice.js'
 
@@ -114,6 +115,61 @@ describe('both propose at once', () => {
     console.log(`${collisions} of ${seeds} worlds had two proposals for one version`)
     expect(collisions).toBeGreaterThan(seeds / 10)
   }, 600_000)
+})
+
+describe('an old disk', () => {
+  /** Sells a file of 1,000 bytes at 1 a byte. */
+  const sell = (world: World): void => {
+    const ware = { name: 'file', price: Price.parse('1/B'), quantum: 200n, size: 1_000n }
+    node(world, 'sam').serve('file', offerOf(ware, world.time.sleep))
+  }
+  const buy = async (world: World): Promise<void> => {
+    const purchase = await node(world, 'ben').consume(world.person('sam').address, 'file')
+    for await (const _ of purchase);
+    await purchase.receipt
+  }
+  const restart = async (world: World, disk: ReadonlyMap<string, Uint8Array>): Promise<void> => {
+    world.person('ben').crash(new Map(disk))
+    await world.run(() => world.person('ben').own !== undefined, 60_000)
+  }
+
+  it('from before a channel was closed does not keep two peers apart', async () => {
+    const { world, channel } = await market('closed meanwhile')
+    const before = new Map(world.person('ben').disk.contents)
+    await meanwhile(world, node(world, 'ben').close(channel.id))
+    await restart(world, before)
+    const { address } = world.person('sam')
+    const next = await meanwhile(world, node(world, 'ben').open(address, { deposit: 1_000n }))
+    expect(next.phase).toBe('live')
+    expect(node(world, 'ben').channel(channel.id)?.phase).toBe('closed')
+    expect(world.witness.violations).toEqual([])
+    await world.end()
+  })
+
+  it('from before a lane was opened learns of the lane, and of what was promised on it', async () => {
+    const world = await World.create({ seed: 'lane unknown', crypto })
+    await world.add({ name: 'sam' })
+    await world.add({ name: 'ben', funds })
+    await world.run(() => [...world.people.values()].every(({ own }) => own !== undefined), 1_000)
+    sell(world)
+    let before: ReadonlyMap<string, Uint8Array> | undefined
+    const { address } = world.person('sam')
+    const opening = node(world, 'ben').open(address, { deposit: 10_000n })
+    await world.run(() => {
+      const [known] = world.witness.subject('ben').channels.values()
+      if (known?.phase === 'live' && known.complete?.body.lanes.length === 0)
+        before ??= new Map(world.person('ben').disk.contents)
+      return before !== undefined
+    }, 60_000)
+    const { id } = await meanwhile(world, opening)
+    await meanwhile(world, buy(world))
+    await restart(world, before ?? new Map())
+    await meanwhile(world, node(world, 'ben').close(id))
+    expect(world.layer.balance(world.person('sam').account, zero)).toBe(1_000n)
+    world.witness.end()
+    expect(world.witness.violations).toEqual([])
+    await world.end()
+  })
 })
 
 const zero = `0x${'00'.repeat(20)}` as const

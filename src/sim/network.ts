@@ -3,6 +3,7 @@
  * that overtake one another. An end may take long to notice that the other is gone; what is sent to it then is
  * lost. Within one stream nothing is lost, repeated or reordered: real substreams promise that.
  */
+import { setMaxListeners } from 'node:events'
 import type { Connection, Network } from '../engine/ports.js'
 import { aborted, NetworkError } from '../net/errors.js'
 import type { Chance } from './chance.js'
@@ -254,6 +255,8 @@ class End implements Connection {
     this.own = own
     this.remote = remote
     this.other = other
+    // Every stream of a connection listens for its end.
+    setMaxListeners(0, this.#gone.signal)
   }
 
   get peer(): string {

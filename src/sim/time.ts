@@ -2,6 +2,7 @@
  * Virtual time: a queue of what happens when. Between two events every promise that can settle does, so what a
  * world does depends on its seed alone; nothing here waits for a real clock.
  */
+import { setMaxListeners } from 'node:events'
 import { setImmediate as turn } from 'node:timers/promises'
 import { SluiceError } from '../core/errors.js'
 import type { Sleep } from '../engine/ports.js'
@@ -48,6 +49,7 @@ export class Time {
   /** Aborts after `ms`. */
   deadline(ms: number): AbortSignal {
     const controller = new AbortController()
+    setMaxListeners(0, controller.signal)
     this.#deadlines.add(controller)
     this.after(ms, () => {
       this.#deadlines.delete(controller)

@@ -15,6 +15,7 @@ export class Trace {
   inputs = 0
   /** Faults that happened, by kind. */
   readonly faults = new Map<string, number>()
+  #ended = false
 
   constructor(time: Time, onLine: ((line: string) => void) | undefined) {
     this.#time = time
@@ -22,6 +23,7 @@ export class Trace {
   }
 
   note(line: string): void {
+    if (this.#ended) return
     const dated = `${this.#time.nowMs} ${line}\n`
     this.#hash.update(this.#encoder.encode(dated))
     this.#onLine?.(dated.slice(0, -1))
@@ -29,6 +31,7 @@ export class Trace {
 
   /** What only a reader wants to know; no part of the hash. */
   aside(line: () => string): void {
+    if (this.#ended) return
     this.#onLine?.(`${this.#time.nowMs}   ${line()}`)
   }
 
@@ -42,8 +45,10 @@ export class Trace {
     this.note(`FAULT ${kind} ${detail}`)
   }
 
+  /** Ends the trace: how a world is taken down afterwards depends on when signals are collected. */
   digest(): string {
-    return bytesToHex(this.#hash.clone().digest())
+    this.#ended = true
+    return bytesToHex(this.#hash.digest())
   }
 }
 

@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs'
 import { setTimeout as after } from 'node:timers/promises'
 import type { Libp2p } from '@libp2p/interface'
 import * as Amount from './core/amount.js'
-import { type Address, type Hex, zeroAddress } from './core/bytes.js'
+import { type Address, equals, type Hex, zeroAddress } from './core/bytes.js'
 import type { Channel } from './core/channel.js'
 import * as Claim from './core/claim.js'
 import * as Codec from './core/codec.js'
@@ -20,7 +20,7 @@ import { createVerifier } from './crypto/pool.js'
 import type { TowerLimits } from './engine/appointments.js'
 import type { Offer } from './engine/channels.js'
 import { Node, type NodePorts } from './engine/node.js'
-import type { Clock, Network, Sleep, Store } from './engine/ports.js'
+import type { Clock, Ledger, Network, Sleep, Store } from './engine/ports.js'
 import * as Records from './engine/records.js'
 import { Tower, type TowerPorts } from './engine/tower.js'
 import * as Wire from './engine/wire.js'
@@ -29,6 +29,10 @@ import { connect, type EmbeddedLedger } from './ledger/embedded/client.js'
 import { http } from './ledger/embedded/http.js'
 import * as Layer from './ledger/embedded/layer.js'
 import { serve } from './ledger/embedded/server.js'
+import { isLayerAddress, parseLayerAddress, parseUrls } from './ledger/evm/address.js'
+import * as Evm from './ledger/evm/client.js'
+import { deployAdjudicator, type Terms } from './ledger/evm/deploy.js'
+import * as Play from './ledger/evm/play.js'
 import { peerFrom } from './net/identity.js'
 import { createNetwork, fromLibp2p } from './net/libp2p.js'
 import * as Home from './store/home.js'
@@ -38,8 +42,12 @@ import * as Memory from './store/memory.js'
 export type CreateNodeOptions = {
   /** Directory of the node's keys, store and remembered ports; made if it is not there. */
   readonly home: string
-  /** The execution layer: the URL of a served one, or one in this process. */
+  /** The execution layer: the URL of a served one, `evm:URL#0xADJUDICATOR`, or one in this process. */
   readonly ledger: string | EmbeddedLayer
+  /** What channels hold: a token's address; the native coin where left out. */
+  readonly asset?: Address | undefined
+  /** The account's key where it is not the home's own. */
+  readonly accountKey?: Uint8Array | undefined
   /** Multiaddrs to listen on; none to buy only. Port 0 takes the port of the last time, or a free one. */
   readonly listen?: readonly string[]
   /** Your own libp2p node, started: its connections are upgraded, and it stays yours. */
@@ -48,7 +56,7 @@ export type CreateNodeOptions = {
   readonly exposureMax?: bigint
   /**
    * Which channels of peers are welcome, for instance those that we are to fund; by default the ones in which
-   * we deposit nothing, in the native coin.
+   * we deposit nothing, in our asset.
    */
   readonly accept?: (offer: Offer) => boolean | Promise<boolean>
   /** Multiaddr of a watchtower, with its /p2p part: nothing is signed before it has been consulted. */
@@ -63,8 +71,8 @@ export type CreateNodeOptions = {
  */
 export async function createNode(options: CreateNodeOptions): Promise<Node> {
   return open(options, async (ports) => {
-    const { tower, exposureMax, challengePeriod, accept } = options
-    const node = new Node({ ...ports, exposureMax, tower, challengePeriod, accept })
+    const { tower, exposureMax, challengePeriod, accept, asset } = options
+    const node = new Node({ ...ports, exposureMax, tower, challengePeriod, accept, asset })
     await node.start()
     return node
   })
@@ -72,7 +80,7 @@ export async function createNode(options: CreateNodeOptions): Promise<Node> {
 
 export type CreateTowerOptions = Pick<
   CreateNodeOptions,
-  'home' | 'ledger' | 'listen' | 'libp2p'
+  'home' | 'ledger' | 'accountKey' | 'listen' | 'libp2p'
 > & {
   readonly limits?: Partial<TowerLimits>
 }
@@ -93,14 +101,15 @@ type HomePorts = Omit<TowerPorts, 'signing'> & Pick<NodePorts, 'keys' | 'random'
 
 /** Whatever lives on a home, over libp2p and a layer; all is closed again when `start` fails. */
 async function open<T>(
-  options: Pick<CreateNodeOptions, 'home' | 'ledger' | 'listen' | 'libp2p'>,
+  options: Pick<CreateNodeOptions, 'home' | 'ledger' | 'accountKey' | 'listen' | 'libp2p'>,
   start: (ports: HomePorts) => Promise<T>,
 ): Promise<T> {
   const home = await Home.open(options.home)
   const undo: (() => Promise<void>)[] = [() => home.close()]
   try {
     const crypto = await loadEngine()
-    const ledger = await connectLedger(options.ledger, home.keys.account, crypto)
+    const { accountKey = home.keys.account } = options
+    const ledger = await connectLedger(options.ledger, accountKey, crypto)
     const lmdb = Lmdb.open(home.storePath)
     undo.unshift(() => lmdb.close())
     await checkDomain(lmdb, ledger)
@@ -223,14 +232,23 @@ function laneAmounts(
 
 const chain = Codec.record({ chainId: Codec.amount })
 const chainKey = 'ledger/chain'
+const adjudicatorKey = 'ledger/adjudicator'
 
 /** A home belongs to the layer its channels are on: a signature for another one would be worthless there. */
-async function checkDomain(store: Store, { domain }: EmbeddedLedger): Promise<void> {
+async function checkDomain(store: Store, { domain }: Ledger): Promise<void> {
   const known = store.get(chainKey)
-  const { chainId } = domain
+  const { chainId, adjudicator } = domain
+  const address = new TextEncoder().encode(adjudicator)
   if (known === undefined)
-    return store.commit([{ key: chainKey, value: Wire.encode(chain, { chainId }) }])
-  if (Wire.decode(chain, known).chainId !== chainId)
+    return store.commit([
+      { key: chainKey, value: Wire.encode(chain, { chainId }) },
+      { key: adjudicatorKey, value: address },
+    ])
+  // Homes of an earlier version have no address; an embedded layer's follows from its chain id.
+  if (
+    Wire.decode(chain, known).chainId !== chainId ||
+    !equals(store.get(adjudicatorKey) ?? address, address)
+  )
     throw new SluiceError(
       'WRONG_LEDGER',
       'This home belongs to another ledger than the one given. Give its own --ledger, or another --home.',
@@ -305,14 +323,59 @@ export async function createLedger(options: CreateLedgerOptions = {}): Promise<E
   }
 }
 
+/** A layer, and its play money where it has any. */
+export type ConnectedLedger = Ledger & {
+  /** Most the faucet gives at once. */
+  readonly faucetMax: bigint
+  /** Gives `amount` of an asset, the native coin unless told. @throws LedgerError `FAUCET_LIMIT`, `NO_FAUCET` */
+  faucet(account: Address, amount: bigint, asset?: Address): Promise<void>
+}
+
 /** An execution layer as the account of `key` sees it. @throws LedgerError */
 export async function connectLedger(
   ledger: string | EmbeddedLayer,
   key: Uint8Array,
   engine?: Engine,
-): Promise<EmbeddedLedger> {
+): Promise<ConnectedLedger> {
   const { secp256k1 } = engine ?? (await loadEngine())
-  return viewOf(typeof ledger === 'string' ? http(ledger) : local(ledger.layer), key, secp256k1)
+  if (typeof ledger !== 'string') return viewOf(local(ledger.layer), key, secp256k1)
+  if (!isLayerAddress(ledger)) return viewOf(http(ledger), key, secp256k1)
+  const { urls, adjudicator } = parseLayerAddress(ledger)
+  const options = { ...accountOf(key, secp256k1), urls }
+  const layer = await Evm.connect(adjudicator, options)
+  return {
+    ...layer,
+    faucetMax: Amount.max,
+    faucet: async (to, amount, asset = zeroAddress) =>
+      Play.faucet(await Evm.openChain(options), layer.account, to, asset, amount),
+  }
+}
+
+const accountOf = (key: Uint8Array, { publicAddress, sign }: Engine['secp256k1']): Evm.Account => ({
+  account: publicAddress(key),
+  sign: (digest) => sign(digest, key),
+})
+
+/** Deploys an adjudicator through these RPC endpoints, and returns its address as `--ledger` takes it. */
+export async function deployLedger(
+  rpc: string,
+  key: Uint8Array,
+  terms: Terms,
+): Promise<{ readonly url: string; readonly chainId: bigint; readonly adjudicator: Address }> {
+  const { secp256k1 } = await loadEngine()
+  const { sender, chainId } = await Evm.openChain({
+    ...accountOf(key, secp256k1),
+    urls: parseUrls(rpc),
+  })
+  const adjudicator = await deployAdjudicator(sender, terms)
+  return { url: `evm:${rpc}#${adjudicator}`, chainId, adjudicator }
+}
+
+/** An EVM chain of play money in a process of its own, kept in `home`. @throws HomeError, LedgerError */
+export async function createPlayLedger(home: string, port = 0): Promise<Play.PlayLedger> {
+  const { secp256k1 } = await loadEngine()
+  const { directory, keys } = await Home.ensure(home)
+  return Play.openPlayLedger({ deployer: accountOf(keys.account, secp256k1), directory, port })
 }
 
 const viewOf = (
@@ -325,5 +388,7 @@ const viewOf = (
 const sleep: Sleep = (ms, signal) =>
   after(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined)
 
+export { parseAsset } from './ledger/evm/address.js'
 export { checkListen, parseTarget as checkAddress } from './net/address.js'
+export { readKeystore } from './store/keystore.js'
 export { loadEngine }

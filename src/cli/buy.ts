@@ -8,15 +8,7 @@ import type { Purchase } from '../engine/purchase.js'
 import { type BoughtFile, buyFile, forgetPurchase, hasBegun } from '../market/buy-file.js'
 import { checkAddress, createNode } from '../sluice.js'
 import { formatAmount, formatBytes, type Output, type Progress, short } from './output.js'
-import {
-  homeOf,
-  interruptible,
-  ledgerOf,
-  patiently,
-  report,
-  type Shared,
-  towerOf,
-} from './settings.js'
+import { interruptible, nodeOptionsOf, patiently, report, type Shared } from './settings.js'
 
 export type BuyOptions = Shared & {
   readonly out: string
@@ -36,9 +28,7 @@ export async function buy(output: Output, address: string, options: BuyOptions):
   const waiting = { output, signal, options }
   const node = await patiently(waiting, () =>
     createNode({
-      home: homeOf(options),
-      ledger: ledgerOf(options),
-      ...towerOf(options),
+      ...nodeOptionsOf(options),
       ...(challengePeriod === undefined ? {} : { challengePeriod: BigInt(challengePeriod) }),
     }),
   )

@@ -9,14 +9,12 @@ import type { Node } from '../engine/node.js'
 import { createNode } from '../sluice.js'
 import { formatAmount, formatSeconds, type Output, short } from './output.js'
 import {
-  homeOf,
   interrupted,
   interruptible,
-  ledgerOf,
+  nodeOptionsOf,
   patiently,
   report,
   type Shared,
-  towerOf,
   type Waiting,
 } from './settings.js'
 
@@ -35,9 +33,7 @@ export async function close(
 ): Promise<void> {
   const signal = interruptible()
   const waiting = { output, signal, options }
-  const node = await patiently(waiting, () =>
-    createNode({ home: homeOf(options), ledger: ledgerOf(options), ...towerOf(options) }),
-  )
+  const node = await patiently(waiting, () => createNode(nodeOptionsOf(options)))
   try {
     node.events.on('problem', report(output))
     const open = node.channels().filter(({ phase }) => phase !== 'closed' && phase !== 'dead')

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import pc from 'picocolors'
-import { zeroAddress } from '../core/bytes.js'
+import { type Address, zeroAddress } from '../core/bytes.js'
 import { SluiceError } from '../core/errors.js'
 import * as Price from '../core/price.js'
 import { checkPrice } from '../market/sell-file.js'
@@ -13,7 +13,11 @@ import { type Child, type ChildEvent, start } from './child.js'
 import { formatAmount, formatBytes, type Output, toJson } from './output.js'
 import { interrupted, interruptible, type Shared } from './settings.js'
 
-export type DemoOptions = Shared & { readonly price: string }
+export type DemoOptions = Shared & {
+  readonly price: string
+  /** On an EVM chain instead of the embedded layer. */
+  readonly evm?: boolean
+}
 
 /** Balances before the sale; kept in a home that is given, so that a demo killed half-way adds up. */
 type Before = { payer: string; payee: string }
@@ -49,6 +53,7 @@ export async function demo(
       file: file ?? process.execPath,
       price,
       priceText: options.price,
+      evm: options.evm === true,
       home,
       spawn,
     })
@@ -72,22 +77,28 @@ type Stage = {
   readonly file: string
   readonly price: Price.Price
   readonly priceText: string
+  readonly evm: boolean
   readonly home: string
   readonly spawn: (name: string, args: readonly string[]) => Child
 }
 
 async function perform(output: Output, stage: Stage): Promise<void> {
-  const { file, price, priceText, home, spawn } = stage
+  const { file, price, priceText, evm, home, spawn } = stage
   const say = (line: string): void => {
     if (!output.json) process.stdout.write(`${line}\n`)
   }
   const startedAt = performance.now()
-  const ledgerProcess = spawn('ledger', ['ledger', '--listen', '127.0.0.1:0'])
-  const url = String((await ledgerProcess.event('listening')).url)
+  const kind = evm ? ['--evm'] : []
+  const listening = await spawn('ledger', ['ledger', '--listen', '127.0.0.1:0', ...kind]).event(
+    'listening',
+  )
+  const url = String(listening.url)
+  const asset = (listening.asset ?? zeroAddress) as Address
+  const on = ['--ledger', url, ...(evm ? ['--asset', asset] : [])]
   say(`${pc.dim('ledger')}  ${url}, play money`)
 
   say(`${pc.dim('seller')}  hashing ${file}`)
-  const seller = spawn('seller', ['sell', file, '--price', priceText, '--ledger', url])
+  const seller = spawn('seller', ['sell', file, '--price', priceText, ...on])
   const offer = await seller.event('listening')
   const bytes = BigInt(Number(offer.bytes))
   const owed = Price.owed(price, bytes)
@@ -99,8 +110,8 @@ async function perform(output: Output, stage: Stage): Promise<void> {
   const ledger = await connectLedger(url, buyer.accountKey)
   const payee = String(offer.account) as `0x${string}`
   const balances = async (): Promise<Before> => ({
-    payer: String(await ledger.balance(buyer.account, zeroAddress)),
-    payee: String(await ledger.balance(payee, zeroAddress)),
+    payer: String(await ledger.balance(buyer.account, asset)),
+    payee: String(await ledger.balance(payee, asset)),
   })
   const notePath = join(home, 'demo.json')
   // A quarter more than the file costs: the change comes back at the end.
@@ -109,7 +120,9 @@ async function perform(output: Output, stage: Stage): Promise<void> {
   const command = ['buy', String(offer.multiaddr), '--out', out, '--budget', String(budget)]
   for (;;) {
     if (!existsSync(notePath)) {
-      await ledger.faucet(buyer.account, budget)
+      await ledger.faucet(buyer.account, budget, asset)
+      // Whoever sends a transaction pays for it, in coins that are not counted here.
+      if (evm) await ledger.faucet(payee, 0n, asset)
       await rm(dirname(out), { recursive: true, force: true })
       await writeFile(notePath, JSON.stringify(await balances()))
     }
@@ -117,7 +130,7 @@ async function perform(output: Output, stage: Stage): Promise<void> {
     await mkdir(dirname(out), { recursive: true })
     const holds = formatAmount(BigInt(before.payer))
     say(`${pc.dim('buyer ')}  ${holds} in the account, ${formatAmount(budget)} go into a channel`)
-    const bought = await watch(output, spawn('buyer', [...command, '--ledger', url]), bytes)
+    const bought = await watch(output, spawn('buyer', [...command, ...on]), bytes)
     await rm(notePath)
     // Killed after the end and before it was told: once more, from the start.
     if (bought === undefined) continue

@@ -8,7 +8,7 @@ import { waitingFor } from '../core/waiting.js'
 import { connectLedger, loadEngine, openIdentity, readChannels } from '../sluice.js'
 import { explain } from './explain.js'
 import { formatAmount, formatBytes, type Output, short } from './output.js'
-import { homeOf, ledgerOf, type Shared } from './settings.js'
+import { accountKeyOf, assetOf, homeOf, ledgerOf, type Shared } from './settings.js'
 
 type Finding = { readonly ok: boolean; readonly text: string }
 
@@ -30,7 +30,7 @@ export async function doctor(output: Output, options: Shared): Promise<void> {
     ['home', () => checkHome(home)],
     ['keys', async () => ({ ok: true, text: `account ${(await openIdentity(home)).account}` })],
     ['channels', () => checkChannels(home)],
-    ['ledger', () => checkLedger(home, ledger)],
+    ['ledger', () => checkLedger(home, ledger, options)],
   ]
   let healthy = true
   for (const [name, check] of checks) {
@@ -84,10 +84,10 @@ function checkChannels(home: string): Finding {
   }
 }
 
-async function checkLedger(home: string, url: string): Promise<Finding> {
+async function checkLedger(home: string, url: string, options: Shared): Promise<Finding> {
   const { accountKey } = await openIdentity(home)
-  const ledger = await connectLedger(url, accountKey)
-  const balance = await ledger.balance(ledger.account, zeroAddress)
+  const ledger = await connectLedger(url, accountKeyOf(options) ?? accountKey)
+  const balance = await ledger.balance(ledger.account, assetOf(options) ?? zeroAddress)
   return {
     ok: true,
     text: `${url}, chain ${ledger.domain.chainId}, our balance ${formatAmount(balance)}`,

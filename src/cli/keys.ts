@@ -4,19 +4,23 @@ import { zeroAddress } from '../core/bytes.js'
 import { SluiceError } from '../core/errors.js'
 import { connectLedger, openIdentity } from '../sluice.js'
 import { formatAmount, type Output } from './output.js'
-import { homeOf, ledgerOf, type Shared } from './settings.js'
+import { accountKeyOf, assetOf, homeOf, ledgerOf, type Shared } from './settings.js'
 
 export type KeysOptions = Shared & { readonly fund?: string }
 
 export async function keys(output: Output, options: KeysOptions): Promise<void> {
   const amount = options.fund === undefined ? undefined : parse(options.fund)
   const identity = await openIdentity(homeOf(options))
-  const { account, signer, session, peer, home } = identity
+  const { signer, session, peer, home } = identity
+  const asset = assetOf(options) ?? zeroAddress
+  const accountKey = accountKeyOf(options) ?? identity.accountKey
+  let { account } = identity
   let balance: bigint | undefined
   try {
-    const ledger = await connectLedger(ledgerOf(options), identity.accountKey)
-    if (amount !== undefined) await ledger.faucet(ledger.account, amount)
-    balance = await ledger.balance(ledger.account, zeroAddress)
+    const ledger = await connectLedger(ledgerOf(options), accountKey)
+    account = ledger.account
+    if (amount !== undefined) await ledger.faucet(account, amount, asset)
+    balance = await ledger.balance(account, asset)
   } catch (error) {
     // Keys can be shown without a ledger; play money cannot.
     if (amount !== undefined || !(error instanceof SluiceError)) throw error

@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { SluiceError } from '../core/errors.js'
-import { createLedger } from '../sluice.js'
+import { createLedger, createPlayLedger } from '../sluice.js'
 import type { Output } from './output.js'
 import { homeOf, interruptible, type Shared } from './settings.js'
 
@@ -10,12 +10,15 @@ export type LedgerOptions = Shared & {
   readonly listen: string
   /** Seconds. */
   readonly challengePeriod?: number
+  /** An EVM chain of play money instead of the embedded layer. */
+  readonly evm?: boolean
 }
 
 export async function ledger(output: Output, options: LedgerOptions): Promise<void> {
   const signal = interruptible()
   const home = options.home ?? join(homeOf(options), 'ledger')
   const { host, port } = parseListen(options.listen)
+  if (options.evm) return playChain(output, home, port, signal)
   const { challengePeriod } = options
   const { url, layer, close } = await createLedger({
     home,
@@ -30,6 +33,28 @@ export async function ledger(output: Output, options: LedgerOptions): Promise<vo
     [
       `Ledger ${url}  (chain ${chainId})`,
       `Its money is play money: fund an account with \`sluice keys --ledger ${url} --fund 1000000\`.`,
+      'Ctrl-C stops it; the same command finds everything again.',
+    ].join('\n'),
+  )
+  if (!signal.aborted) await once(signal, 'abort')
+  await close()
+}
+
+/** Anvil, an adjudicator and a token. */
+async function playChain(
+  output: Output,
+  home: string,
+  port: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const { url, chainId, adjudicator, token, close } = await createPlayLedger(home, port)
+  const fund = `sluice keys --ledger '${url}' --asset ${token} --fund 1000000`
+  output.event(
+    'listening',
+    { url, chainId, adjudicator, asset: token, home },
+    [
+      `Ledger ${url}  (chain ${chainId})`,
+      `Its token ${token} is play money: fund an account with \`${fund}\`.`,
       'Ctrl-C stops it; the same command finds everything again.',
     ].join('\n'),
   )

@@ -6,6 +6,7 @@ import { type BuyOptions, buy } from './buy.js'
 import { channels } from './channels.js'
 import { type CloseOptions, close } from './close.js'
 import { type DemoOptions, demo } from './demo.js'
+import { type DeployOptions, deploy } from './deploy.js'
 import { doctor } from './doctor.js'
 import { type KeysOptions, keys } from './keys.js'
 import { type LedgerOptions, ledger } from './ledger.js'
@@ -37,7 +38,12 @@ A command that was stopped or killed goes on where it was when it is given again
 function finish(command: Command, more: string): Command {
   return command
     .option('--home <dir>', 'keys, store and remembered ports (SLUICE_HOME; ~/.sluice)')
-    .option('--ledger <url>', `execution layer (SLUICE_LEDGER; ${ledgerUrlDefault})`)
+    .option(
+      '--ledger <url>',
+      `execution layer: a URL, or evm:URL#0xADJUDICATOR (SLUICE_LEDGER; ${ledgerUrlDefault})`,
+    )
+    .option('--asset <asset>', 'what channels hold: native, or the 0x address of a token')
+    .option('--keystore <file>', 'encrypted key of the account (SLUICE_KEYSTORE, SLUICE_PASSWORD)')
     .option('--json', 'one JSON object a line, for programs')
     .addHelpText('after', `\n${more}`)
     .showHelpAfterError(`(sluice ${command.name()} --help says more)`)
@@ -87,6 +93,7 @@ const usageCodes = new Set([
   'AMOUNT_RANGE',
   'BAD_MULTIADDR',
   'BAD_LISTEN',
+  'BAD_ADDRESS',
 ])
 
 const exitCode = (code: string): number =>
@@ -97,7 +104,8 @@ finish(
     .command('demo')
     .description('sell a file from one process to another, with a ledger in a third, and settle')
     .argument('[file]', "the file; by default Node's own executable")
-    .option('--price <price>', 'price per byte', '3/KiB'),
+    .option('--price <price>', 'price per byte', '3/KiB')
+    .option('--evm', 'settle in a play ERC-20 on an EVM chain of its own, by anvil'),
   `Everything lies in a fresh directory and is gone at the end, unless --home keeps it. Then the same
 command goes on where it was killed.
 
@@ -116,10 +124,24 @@ finish(
       '--challenge-period <seconds>',
       'the least that channels may agree on, for a new ledger (60)',
       seconds,
-    ),
+    )
+    .option('--evm', 'an EVM chain of play money, by anvil, on this machine alone'),
   `It holds accounts, deposits and channels, and lies in HOME/ledger. It asks nobody who they are: listen
 on an address that only those can reach who may.`,
 ).action(run((output, options: LedgerOptions) => ledger(output, options)))
+
+finish(
+  program
+    .command('deploy')
+    .description('put an adjudicator on an EVM chain')
+    .requiredOption('--rpc <url>', 'RPC endpoint; several are separated by commas')
+    .option('--bond <amount>', 'what a challenge puts at stake, in wei', '10000000000000000')
+    .option('--period <seconds>', 'least challenge period a channel may have', seconds, 86_400),
+  `Nobody owns what it deploys, and nothing can change it. The account pays for it: its key is the home's, or that
+of --keystore, or SLUICE_KEY.
+
+  sluice deploy --rpc https://rpc.example.org --keystore ./key.json`,
+).action(run((output, options: DeployOptions) => deploy(output, options)))
 
 finish(
   program

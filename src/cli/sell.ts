@@ -6,15 +6,7 @@ import * as Price from '../core/price.js'
 import { checkPrice, fingerprint, prepareFile, sellFile } from '../market/sell-file.js'
 import { checkListen, createNode } from '../sluice.js'
 import { formatAmount, formatBytes, type Output, short } from './output.js'
-import {
-  homeOf,
-  interruptible,
-  ledgerOf,
-  patiently,
-  report,
-  type Shared,
-  towerOf,
-} from './settings.js'
+import { interruptible, nodeOptionsOf, patiently, report, type Shared } from './settings.js'
 
 export type SellOptions = Shared & { readonly price: string; readonly listen: string[] }
 
@@ -30,12 +22,7 @@ export async function sell(output: Output, file: string, options: SellOptions): 
   const prepared = await prepareFile(file, { signal, onHashed })
   hashing.done()
   const node = await patiently({ output, signal, options }, () =>
-    createNode({
-      home: homeOf(options),
-      ledger: ledgerOf(options),
-      listen: options.listen,
-      ...towerOf(options),
-    }),
+    createNode({ ...nodeOptionsOf(options), listen: options.listen }),
   )
   try {
     node.events.on('problem', report(output))

@@ -2,8 +2,9 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Address } from '../core/bytes.js'
 import { SluiceError, toProblem } from '../core/errors.js'
-import { checkAddress } from '../sluice.js'
+import { checkAddress, parseAsset, readKeystore } from '../sluice.js'
 import type { Output } from './output.js'
 
 export const ledgerUrlDefault = 'http://127.0.0.1:8411'
@@ -15,6 +16,8 @@ export const patienceDefault = 60
 export type Shared = {
   readonly home?: string
   readonly ledger?: string
+  readonly asset?: string
+  readonly keystore?: string
   readonly patience?: number
   readonly json?: boolean
   readonly tower?: string
@@ -33,6 +36,39 @@ export function towerOf({ tower }: Shared): { readonly tower?: string } {
   checkAddress(address)
   return { tower: address }
 }
+
+/** What channels hold; undefined: the native coin. */
+export function assetOf({ asset = process.env.SLUICE_ASSET }: Shared): Address | undefined {
+  return asset === undefined ? undefined : parseAsset(asset)
+}
+
+/**
+ * The account's key where it is not the home's own: from a keystore file, whose password comes from the
+ * environment, or from the environment itself. Never from an argument, which every process could read.
+ */
+export function accountKeyOf({
+  keystore = process.env.SLUICE_KEYSTORE,
+}: Shared): Uint8Array | undefined {
+  const { SLUICE_KEY, SLUICE_PASSWORD } = process.env
+  if (keystore !== undefined) {
+    if (SLUICE_PASSWORD === undefined)
+      throw new SluiceError('BAD_KEY', 'The keystore needs its password in SLUICE_PASSWORD.')
+    return readKeystore(keystore, SLUICE_PASSWORD)
+  }
+  if (SLUICE_KEY === undefined) return undefined
+  if (!/^(0x)?[0-9a-f]{64}$/i.test(SLUICE_KEY))
+    throw new SluiceError('BAD_KEY', 'SLUICE_KEY is a secret key: 0x and 64 hex digits.')
+  return new Uint8Array(Buffer.from(SLUICE_KEY.replace(/^0x/, ''), 'hex'))
+}
+
+/** What every node of a command is made with. */
+export const nodeOptionsOf = (options: Shared) => ({
+  home: homeOf(options),
+  ledger: ledgerOf(options),
+  asset: assetOf(options),
+  accountKey: accountKeyOf(options),
+  ...towerOf(options),
+})
 
 /**
  * Aborts on Ctrl-C or a polite kill, so that a command can put down what it holds. The second one ends the

@@ -39,6 +39,8 @@ export type ChannelsPorts = {
   readonly signer: Address
   readonly session: Address
   readonly onProblem: (error: unknown) => void
+  /** What channels hold unless told otherwise, ours and those that peers offer. */
+  readonly asset: Address
   /** The owner's word on channels that peers offer; by default those in which we deposit nothing. */
   readonly accept: ((offer: Offer) => boolean | Promise<boolean>) | undefined
   /** Seconds of each challenge window of channels that we propose; a day unless told. */
@@ -55,7 +57,7 @@ export type OpenOptions = {
 export type OpenManyOptions = {
   /** Per seat, ours first and then the peers in their order, and per asset. */
   readonly deposits: readonly (readonly bigint[])[]
-  /** By default the native coin alone. */
+  /** By default the node's own asset alone. */
   readonly assets?: readonly Address[]
   readonly signal?: AbortSignal
 }
@@ -84,12 +86,17 @@ export class Channels {
 
   /** The channel with one peer that can still pay `deposit`, or a new one; live, its money on one lane. */
   async open(address: string, options: OpenOptions): Promise<Channel> {
-    const { deposit, signal, asset = zeroAddress } = options
+    const { deposit, signal, asset = this.#ports.asset } = options
     const link = await this.connect(address, signal)
     const signer = link.signer ?? zeroAddress
     const known = this.#ports.book
       .with(signer)
-      .find((channel) => isPair(channel) && this.#spendable(channel) >= deposit)
+      .find(
+        (channel) =>
+          isPair(channel) &&
+          channel.parameters.assets[0] === asset &&
+          this.#spendable(channel) >= deposit,
+      )
     const alive = whileOpen([link], signal)
     const id = known?.id ?? (await this.#propose([link], [asset], [[deposit], [0n]], []))
     const channel = await this.#live(id, alive)
@@ -98,7 +105,7 @@ export class Channels {
 
   /** A new channel with several peers, funded and live; lanes are opened by `openLane`. */
   async openMany(addresses: readonly string[], options: OpenManyOptions): Promise<Channel> {
-    const { deposits, assets = [zeroAddress], signal } = options
+    const { deposits, assets = [this.#ports.asset], signal } = options
     const links: Link[] = []
     for (const address of addresses) links.push(await this.connect(address, signal))
     const own = this.#ports.network.addresses()[0] ?? ''
@@ -400,8 +407,8 @@ export class Channels {
         'it does not deposit',
       )
       refuse(
-        parameters.assets.length !== 1 || parameters.assets[0] !== zeroAddress,
-        'it takes the native coin only',
+        parameters.assets.length !== 1 || parameters.assets[0] !== this.#ports.asset,
+        'it takes one asset only, and not this one',
       )
     }
     return own ?? 0

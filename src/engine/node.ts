@@ -43,7 +43,9 @@ export type NodePorts = {
   readonly keys: { readonly signing: Uint8Array; readonly session: Uint8Array }
   /** The most that all peers together may owe us, in base units; no limit where undefined. */
   readonly exposureMax: bigint | undefined
-  /** Which channels of peers are welcome; by default those that we need not fund, in the native coin. */
+  /** What channels hold; the native coin where left out. */
+  readonly asset?: Address | undefined
+  /** Which channels of peers are welcome; by default those that we need not fund, in our asset. */
   readonly accept?: ((offer: Offer) => boolean | Promise<boolean>) | undefined
   /** Multiaddr of our watchtower, with its /p2p part. */
   readonly tower?: string | undefined
@@ -154,6 +156,7 @@ export class Node {
     })
     this.#channels = new Channels({
       ...ports,
+      asset: ports.asset ?? zeroAddress,
       accept: ports.accept,
       challengePeriod: ports.challengePeriod,
       onProblem: (error) => this.#problem(error),

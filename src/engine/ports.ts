@@ -111,7 +111,7 @@ export type LedgerLane = {
   readonly swept: boolean
 }
 
-/** Something that happened on the layer. `sequence` starts at 1 and has no gaps. */
+/** Something that happened on the layer. `sequence` starts above 0 and rises; after `reorganised` it may fall. */
 export type LedgerEvent = {
   readonly sequence: number
   readonly type:
@@ -128,6 +128,8 @@ export type LedgerEvent = {
     | 'redeemed'
     | 'swept'
     | 'closed'
+    /** What was told of the channel may not hold any more: look at it again. */
+    | 'reorganised'
   readonly channelId: Hex
   /** Of challenged, answered and resumed. */
   readonly version?: bigint

@@ -68,6 +68,22 @@ const codes = [
   'LEDGER_CLOSED',
   'PORT_IN_USE',
   'PORT_UNUSABLE',
+  /** No adjudicator is at this address. */
+  'NOT_DEPLOYED',
+  /** A token that channels cannot hold. */
+  'BAD_TOKEN',
+  /** The token does not let the adjudicator take what is due. */
+  'NO_ALLOWANCE',
+  /** Too little gas for payouts. */
+  'GAS_SHORT',
+  /** The chain refused, and we cannot say why. */
+  'REVERTED',
+  /** Text that names no layer, endpoint or asset. */
+  'BAD_ADDRESS',
+  /** Money here has to be earned. */
+  'NO_FAUCET',
+  /** The development chain is not installed. */
+  'ANVIL_MISSING',
 ] as const
 
 export type LedgerCode = (typeof codes)[number]

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { run } from '../support/processes.js'
 
-const commands = ['demo', 'ledger', 'keys', 'sell', 'buy', 'channels', 'close', 'doctor']
+const commands = ['demo', 'ledger', 'deploy', 'keys', 'sell', 'buy', 'channels', 'close', 'doctor']
 const peer = '/ip4/127.0.0.1/tcp/1/p2p/12D3KooWQRyhHDEtnNqtUoVvoPDVTQkXmAsXPrAGLkgDLcZvyrAD'
 const home = ['--home', join(tmpdir(), 'sluice-never-made')]
 const [file] = process.argv.slice(1)

@@ -8,8 +8,8 @@ import { type Address, type Hex, toHex, zeroAddress } from '../../core/bytes.js'
 import * as Claim from '../../core/claim.js'
 import { SluiceError } from '../../core/errors.js'
 import * as Parameters from '../../core/parameters.js'
-import type { Table } from '../../core/state.js'
 import type { Ledger, LedgerChannel, LedgerEvent, LedgerLane, Sleep } from '../../engine/ports.js'
+import * as Done from '../done.js'
 import { LedgerError } from '../error.js'
 import * as Answer from './answer.js'
 import { type Json, type Transport, waitMaxMs } from './api.js'
@@ -157,60 +157,41 @@ export async function connect(transport: Transport, options: Options): Promise<E
       const isSo = async () => (await channel(channelId)) !== undefined
       return ensure(isSo, { type: 'open', parameters, signatures })
     },
-    deposit(parameters, seat) {
-      const due = parameters.deposits[seat] ?? []
-      const isSo = (found: LedgerChannel): boolean =>
-        found.status !== 'dead' && covers(found, seat, due)
-      return ensureChannel(parameters, isSo, { type: 'deposit', seat })
-    },
-    refund: (parameters, seat) =>
-      ensureChannel(parameters, (found) => found.status === 'dead' && isBack(found, seat), {
-        type: 'refund',
+    deposit: (parameters, seat) =>
+      ensureChannel(parameters, Done.deposited(seat, parameters.deposits[seat] ?? []), {
+        type: 'deposit',
         seat,
       }),
+    refund: (parameters, seat) =>
+      ensureChannel(parameters, Done.refunded(seat), { type: 'refund', seat }),
     topUp: (parameters, seat, asset, total) =>
-      ensureChannel(parameters, (found) => (found.deposited[seat]?.[asset] ?? -1n) >= total, {
+      ensureChannel(parameters, Done.toppedUp(seat, asset, total), {
         type: 'topUp',
         seat,
         asset,
         total: Amount.check(total),
       }),
     withdraw: (parameters, posting, preimage) =>
-      ensureChannel(parameters, (found) => isWithdrawn(found, preimage.outcome.withdrawn), {
+      ensureChannel(parameters, Done.withdrawn(preimage.outcome.withdrawn), {
         type: 'withdraw',
         posting,
         preimage,
       }),
     close: (parameters, posting, preimage) =>
-      ensureChannel(parameters, ({ status }) => status === 'closed', {
-        type: 'close',
-        posting,
-        preimage,
-      }),
+      ensureChannel(parameters, Done.closed, { type: 'close', posting, preimage }),
     challenge: (parameters, seat, posting, signature) =>
-      ensureChannel(
-        parameters,
-        ({ challenge }) => challenge !== undefined && challenge.version >= posting.version,
-        { type: 'challenge', seat, posting, signature },
-      ),
+      ensureChannel(parameters, Done.challenged(posting.version), {
+        type: 'challenge',
+        seat,
+        posting,
+        signature,
+      }),
     answer: (parameters, posting) =>
-      ensureChannel(
-        parameters,
-        ({ challenge, versionMin }) => (challenge?.version ?? versionMin) >= posting.version,
-        { type: 'answer', posting },
-      ),
+      ensureChannel(parameters, Done.answered(posting.version), { type: 'answer', posting }),
     resume: (parameters, posting) =>
-      ensureChannel(
-        parameters,
-        ({ status, versionMin }) => status === 'live' && versionMin >= posting.version,
-        { type: 'resume', posting },
-      ),
+      ensureChannel(parameters, Done.resumed(posting.version), { type: 'resume', posting }),
     freeze: (parameters, preimage) =>
-      ensureChannel(
-        parameters,
-        ({ status, challenge }) => status === 'closed' || challenge?.paid === true,
-        { type: 'freeze', preimage },
-      ),
+      ensureChannel(parameters, Done.frozen, { type: 'freeze', preimage }),
     redeem(parameters, redemption) {
       const channelId = Parameters.id(domain, parameters)
       const { claim } = redemption
@@ -235,21 +216,5 @@ type OnChannel = Call.Call extends infer C
     : never
   : never
 
-/** Whether the layer has paid all that a state withdraws, which is something. */
-const isWithdrawn = ({ withdrawn }: LedgerChannel, wanted: Table): boolean =>
-  wanted.flat().some((amount) => amount > 0n) &&
-  wanted.every((row, seat) =>
-    row.every((amount, asset) => (withdrawn[seat]?.[asset] ?? 0n) >= amount),
-  )
-
 const realSleep: Sleep = (ms, signal) =>
   after(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined)
-
-/** Whether the seat has brought all it has to. */
-const covers = (channel: LedgerChannel, seat: number, due: readonly bigint[]): boolean =>
-  due.every((amount, asset) => (channel.deposited[seat]?.[asset] ?? 0n) >= amount)
-
-/** Whether the seat brought something, and has all of it back. */
-const isBack = ({ deposited, withdrawn }: LedgerChannel, seat: number): boolean =>
-  (deposited[seat] ?? []).some((amount) => amount > 0n) &&
-  (deposited[seat] ?? []).every((amount, asset) => withdrawn[seat]?.[asset] === amount)

@@ -1,0 +1,322 @@
+/**
+ * A chain that is away, slow, another one, or takes back what it said; and accounts that cannot pay. What can pass
+ * is waited for, and the rest is a sentence that says what to do.
+ */
+
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { type Address, toHex, zeroAddress, zeroes } from '../../../src/core/bytes.js'
+import * as Parameters from '../../../src/core/parameters.js'
+import * as State from '../../../src/core/state.js'
+import type { Ledger, LedgerEvent } from '../../../src/engine/ports.js'
+import { parseAsset, parseLayerAddress } from '../../../src/ledger/evm/address.js'
+import { startAnvil } from '../../../src/ledger/evm/anvil.js'
+import { connect, openChain } from '../../../src/ledger/evm/client.js'
+import { playToken } from '../../../src/ledger/evm/contracts.generated.js'
+import { deployAdjudicator } from '../../../src/ledger/evm/deploy.js'
+import { type Wallet, wallet } from '../wallet.js'
+import { type EvmHarness, harness } from './harness.js'
+
+let evm: EvmHarness
+const servers: Server[] = []
+
+beforeAll(async () => {
+  evm = await harness()
+})
+afterAll(() => evm.close())
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close().closeAllConnections()
+})
+
+const refused = (code: string, words: RegExp) =>
+  expect.objectContaining({ code, message: expect.stringMatching(words) })
+
+/** An endpoint that answers as `answer` says, or passes the request on to anvil where it says nothing. */
+async function endpoint(
+  answer: (method: string, count: number) => { status: number; body?: unknown } | undefined,
+): Promise<string> {
+  let count = 0
+  const server = createServer(async (request, response) => {
+    let text = ''
+    for await (const chunk of request) text += chunk
+    const { id, method } = JSON.parse(text) as { id: number; method: string }
+    const said = answer(method, ++count)
+    if (said === undefined) {
+      const passed = await fetch(evm.url, {
+        method: 'POST',
+        body: text,
+        headers: { 'content-type': 'application/json' },
+      })
+      response.end(await passed.text())
+      return
+    }
+    response.statusCode = said.status
+    response.end(
+      said.body === undefined ? '' : JSON.stringify({ jsonrpc: '2.0', id, ...said.body }),
+    )
+  })
+  servers.push(server)
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+async function rich(): Promise<Wallet> {
+  const mine = wallet()
+  await evm.setBalance(mine.address, 10n ** 18n)
+  return mine
+}
+
+const connectAs = (mine: Wallet, urls: readonly string[], more: object = {}): Promise<Ledger> =>
+  connect(evm.adjudicator, { urls, account: mine.address, sign: mine.sign, pollMs: 5, ...more })
+
+async function open(ledger: Ledger, mine: Wallet, asset: Address = evm.token) {
+  const other = wallet()
+  const parameters: Parameters.Parameters = {
+    seats: [mine, other].map(({ address }) => ({ signer: address, payout: address })),
+    assets: [asset],
+    deposits: [[100n], [0n]],
+    fundBy: (await ledger.time()) + 1_000n,
+    challengePeriod: ledger.minChallengePeriod,
+    codeHash: zeroes(),
+    salt: randomBytes(32),
+  }
+  const id = Parameters.id(ledger.domain, parameters)
+  const root = State.root(id, State.opening(parameters))
+  const digest = State.digest(ledger.domain, { channelId: id, version: 0n, root, kind: 0 })
+  await ledger.open(parameters, await Promise.all([mine, other].map(({ sign }) => sign(digest))))
+  return { id, parameters }
+}
+
+it('asks the next endpoint where one is away, and the same again where it is busy', async () => {
+  const dead = 'http://127.0.0.1:9'
+  let limited = 0
+  const busy = await endpoint((_, count) =>
+    count % 3 === 1 ? { status: ++limited > 0 ? 429 : 429 } : undefined,
+  )
+  const mine = await rich()
+  await evm.fund(mine.address, 100n)
+  const ledger = await connectAs(mine, [dead, busy])
+  const { id, parameters } = await open(ledger, mine)
+  await ledger.deposit(parameters, 0)
+  expect(await ledger.channel(id)).toMatchObject({ status: 'live', held: [100n] })
+  expect(limited).toBeGreaterThan(3)
+})
+
+it('reads logs in smaller ranges where an endpoint limits them', async () => {
+  const mine = await rich()
+  const whole = await connectAs(mine, [evm.url])
+  const { id } = await open(whole, mine)
+  const limited = await endpoint((method, count) =>
+    method === 'eth_getLogs' && count % 4 !== 0
+      ? {
+          status: 200,
+          body: { error: { code: -32005, message: 'query returned too many results' } },
+        }
+      : undefined,
+  )
+  const ledger = await connectAs(mine, [limited])
+  expect((await ledger.channel(id))?.status).toBe('funding')
+})
+
+it('says where nothing answers, and what does', async () => {
+  const mine = wallet()
+  await expect(connectAs(mine, ['http://127.0.0.1:9/secret-key'])).rejects.toThrow(
+    refused('LEDGER_UNREACHABLE', /^(?!.*secret).*Is the URL right/),
+  )
+  const page = await endpoint(() => ({ status: 200, body: { result: 'hello' } }))
+  await expect(connectAs(mine, [page])).rejects.toThrow(refused('NOT_A_LEDGER', /no Ethereum RPC/))
+})
+
+it('signs nothing for another chain, whichever endpoint it comes from', async () => {
+  const mine = await rich()
+  let signed = 0
+  const counting = { ...mine, sign: (digest: Uint8Array) => (signed++, mine.sign(digest)) }
+  await expect(connectAs(counting, [evm.url], { chainId: 1n })).rejects.toThrow(
+    refused('WRONG_CHAIN', /is chain 31337, and chain 1 is wanted/),
+  )
+  const foreign = await endpoint((method) =>
+    method === 'eth_chainId' ? { status: 200, body: { result: '0x1' } } : undefined,
+  )
+  // The second endpoint is of another chain: it is found out when it is first needed.
+  let away = false
+  const first = await endpoint(() => (away ? { status: 503 } : undefined))
+  const ledger = await connectAs(counting, [first, foreign])
+  away = true
+  await expect(ledger.time()).rejects.toThrow(refused('WRONG_CHAIN', /chain 1, and chain 31337/))
+  expect(signed).toBe(0)
+})
+
+it('tells an adjudicator of this version from nothing, and from anything else', async () => {
+  const mine = wallet()
+  const options = { urls: [evm.url], account: mine.address, sign: mine.sign }
+  await expect(connect(`0x${'9'.repeat(40)}`, options)).rejects.toThrow(
+    refused('NOT_DEPLOYED', /sluice deploy/),
+  )
+  await expect(connect(evm.token, options)).rejects.toThrow(
+    refused('LEDGER_VERSION', /not the adjudicator of this version/),
+  )
+})
+
+it('says what an account lacks: coins for gas, tokens, an ordinary token', async () => {
+  const mine = wallet()
+  const ledger = await connectAs(mine, [evm.url])
+  await expect(open(ledger, mine)).rejects.toThrow(
+    refused('INSUFFICIENT_BALANCE', /send it native coin/),
+  )
+  await evm.setBalance(mine.address, 10n ** 18n)
+  const { parameters } = await open(ledger, mine)
+  await expect(ledger.deposit(parameters, 0)).rejects.toThrow(
+    refused('INSUFFICIENT_BALANCE', /holds 0 of token/),
+  )
+  const nothing = await open(ledger, mine, evm.bank.address)
+  await expect(ledger.deposit(nothing.parameters, 0)).rejects.toThrow(
+    refused('BAD_TOKEN', /no ERC-20 token at/),
+  )
+  await expect(ledger.balance(mine.address, evm.bank.address)).rejects.toThrow(
+    refused('BAD_TOKEN', /no ERC-20 token at/),
+  )
+})
+
+it('approves what is due and no more', async () => {
+  const mine = await rich()
+  await evm.fund(mine.address, 1_000n)
+  const ledger = await connectAs(mine, [evm.url])
+  const { parameters } = await open(ledger, mine)
+  await ledger.deposit(parameters, 0)
+  const left = await evm.client.readContract({
+    address: evm.token,
+    abi: playToken.abi,
+    functionName: 'allowance',
+    args: [mine.address, evm.adjudicator],
+  })
+  expect(left).toBe(0n)
+  expect(await ledger.balance(mine.address, evm.token)).toBe(900n)
+})
+
+it('has many calls of one account under way at once', async () => {
+  const mine = await rich()
+  const ledger = await connectAs(mine, [evm.url])
+  const opened = await Promise.all(Array.from({ length: 12 }, () => open(ledger, mine)))
+  for (const { id } of opened) expect((await ledger.channel(id))?.status).toBe('funding')
+})
+
+it('raises the fee of what lies about, and both are one call', async () => {
+  const mine = await rich()
+  const ledger = await connectAs(mine, [evm.url], { stuckMs: 50 })
+  await evm.client.setAutomine(false)
+  try {
+    const opening = open(ledger, mine)
+    await expect
+      .poll(
+        async () => {
+          const { pending } = await evm.client.getTxpoolContent()
+          const ours = Object.entries(pending).find(([of]) => of.toLowerCase() === mine.address)
+          return Object.values(ours?.[1] ?? {}).map(({ maxFeePerGas }) =>
+            BigInt(maxFeePerGas ?? 0),
+          )[0]
+        },
+        { timeout: 20_000, interval: 20 },
+      )
+      .toBeGreaterThan((await evm.client.estimateFeesPerGas()).maxFeePerGas * 2n)
+    await evm.client.mine({ blocks: 1 })
+    const { id } = await opening
+    expect((await ledger.channel(id))?.status).toBe('funding')
+    expect(await evm.client.getTransactionCount({ address: mine.address })).toBe(1)
+  } finally {
+    await evm.client.setAutomine(true)
+  }
+})
+
+it('takes back what a reorganisation took back, and says so', async () => {
+  const anvil = await startAnvil()
+  try {
+    const mine = wallet()
+    const chain = await openChain({
+      urls: [anvil.url],
+      account: mine.address,
+      sign: mine.sign,
+      pollMs: 5,
+    })
+    const give = (account: Address) =>
+      chain.client.request({
+        method: 'anvil_setBalance',
+        params: [account, toHex(new Uint8Array([255, 255, 255, 255, 255, 255, 255, 255, 255]))],
+      } as never)
+    await give(mine.address)
+    const adjudicator = await deployAdjudicator(chain.sender, { bond: 1n, minChallengePeriod: 60n })
+    const ledger = await connect(adjudicator, {
+      urls: [anvil.url],
+      account: mine.address,
+      sign: mine.sign,
+      pollMs: 5,
+    })
+    const { id, parameters } = await open(ledger, mine, zeroAddress)
+    const ended = new AbortController()
+    const told: LedgerEvent[] = []
+    const following = (async () => {
+      for await (const event of ledger.events({ after: 0, signal: ended.signal })) told.push(event)
+    })()
+    await expect.poll(() => told.map(({ type }) => type)).toEqual(['opened'])
+    const snapshot = await chain.client.request({ method: 'evm_snapshot' } as never)
+    const before = await ledger.balance(mine.address, zeroAddress)
+    await ledger.deposit(parameters, 0)
+    await expect.poll(() => told.map(({ type }) => type)).toEqual(['opened', 'deposited', 'live'])
+    expect((await ledger.channel(id))?.held).toEqual([100n])
+
+    await chain.client.request({ method: 'evm_revert', params: [snapshot] } as never)
+    await chain.client.request({ method: 'evm_mine', params: [] } as never)
+    await expect.poll(() => told.at(-1)).toMatchObject({ type: 'reorganised', channelId: id })
+    expect(await ledger.channel(id)).toMatchObject({ status: 'funding', held: [0n] })
+    expect(await ledger.balance(mine.address, zeroAddress)).toBe(before)
+
+    // The same deposit once more: it is in once, and told again.
+    await ledger.deposit(parameters, 0)
+    await expect.poll(() => told.at(-1)).toMatchObject({ type: 'live', channelId: id })
+    expect(await ledger.channel(id)).toMatchObject({ status: 'live', held: [100n] })
+    expect(await chain.client.getBalance({ address: adjudicator })).toBe(100n)
+    ended.abort()
+    await following
+  } finally {
+    await anvil.stop()
+  }
+})
+
+it('waits for as many blocks as it was told, and sends again what was thrown out', async () => {
+  const mine = await rich()
+  const ledger = await connectAs(mine, [evm.url], { confirmations: 3 })
+  await evm.client.mine({ blocks: 4 })
+  const snapshot = await evm.client.snapshot()
+  let done = false
+  const opening = open(ledger, mine).then((room) => {
+    done = true
+    return room
+  })
+  const count = () => evm.client.getTransactionCount({ address: mine.address })
+  await expect.poll(count).toBe(1)
+  await evm.client.revert({ id: snapshot })
+  await expect.poll(count, { timeout: 10_000 }).toBe(1)
+  expect(done).toBe(false)
+  await evm.client.mine({ blocks: 3 })
+  const { id } = await opening
+  expect((await ledger.channel(id))?.status).toBe('funding')
+})
+
+it('reads addresses of layers and assets, and nothing else', () => {
+  const adjudicator = `0x${'Ab'.repeat(20)}`
+  expect(parseLayerAddress(`evm:https://a.example/x,http://b.example#${adjudicator}`)).toEqual({
+    urls: ['https://a.example/x', 'http://b.example'],
+    adjudicator: adjudicator.toLowerCase(),
+  })
+  expect(parseAsset('native')).toBe(zeroAddress)
+  for (const text of [
+    'evm:http://a.example',
+    `evm:ftp://a.example#${adjudicator}`,
+    'evm:#0x12',
+    `evm:#${adjudicator}`,
+  ])
+    expect(() => parseLayerAddress(text)).toThrow(refused('BAD_ADDRESS', /./))
+  expect(() => parseAsset('eth')).toThrow(refused('BAD_ADDRESS', /native/))
+})

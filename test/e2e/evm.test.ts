@@ -77,4 +77,27 @@ it('keeps a play chain, funds accounts of it, and takes deployments and keys fro
   expect(typed.stdout + typed.stderr).toMatch(/BAD_ADDRESS.*evm:URL#0xADJUDICATOR/)
   const keyless = await run(['keys', ...common, '--keystore', join(home, 'none.json')], { env })
   expect(keyless.stdout + keyless.stderr).toMatch(/SLUICE_PASSWORD/)
+
+  // What the chain held is there again, and nothing of it stays behind a process that is killed.
+  await ledger.kill('SIGTERM')
+  const again = start()
+  const { url: same, asset: token } = (await again.event('listening')) as unknown as {
+    url: string
+    asset: string
+  }
+  expect(token).toBe(asset)
+  const shown = await run(['keys', ...common.with(3, same)], { env })
+  expect(JSON.parse(shown.stdout)).toMatchObject({ account, balance: '1234' })
+  await again.kill('SIGKILL')
+  const endpoint = same.slice('evm:'.length).split('#')[0] ?? ''
+  await expect
+    .poll(
+      () =>
+        fetch(endpoint).then(
+          () => 'answers',
+          () => 'gone',
+        ),
+      { timeout: 10_000 },
+    )
+    .toBe('gone')
 })

@@ -21,6 +21,20 @@ export type Options = {
 const hardfork = 'osaka'
 const startMs = 20_000
 
+/**
+ * Runs a program until its own input ends, which it does when we are gone, however we went: anvil would stay behind
+ * when we are killed.
+ */
+const guardian = `
+const [program, ...args] = process.argv.slice(1)
+const stdio = ['ignore', 'inherit', 'ignore']
+const child = require('node:child_process').spawn(program, args, { stdio })
+const stop = () => child.kill()
+process.stdin.resume().on('end', stop).on('error', stop)
+process.on('SIGTERM', stop).on('SIGINT', stop)
+child.on('error', () => process.exit(1)).on('exit', () => process.exit(0))
+`
+
 const architectures: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' }
 
 /** The program inside the platform's package; the package's own command is a script around it. */
@@ -45,19 +59,16 @@ export async function startAnvil(options: Options = {}): Promise<Anvil> {
   const { port = 0, statePath, args = [] } = options
   const state = statePath === undefined ? [] : ['--state', statePath]
   const fixed = ['--host', '127.0.0.1', '--port', `${port}`, '--hardfork', hardfork]
-  const child = spawn(binary(), [...fixed, ...state, ...args], {
-    stdio: ['ignore', 'pipe', 'ignore'],
+  const program = [binary(), ...fixed, ...state, ...args]
+  const child = spawn(process.execPath, ['-e', guardian, ...program], {
+    stdio: ['pipe', 'pipe', 'ignore'],
   })
   const gone = new Promise<void>((resolve) => {
     child.once('exit', () => resolve())
     child.once('error', () => resolve())
   })
-  // Whoever started it may be ended at once; it must not stay behind.
-  const end = (): void => void child.kill()
-  process.once('exit', end)
   const stop = async (): Promise<void> => {
-    process.off('exit', end)
-    child.kill()
+    child.stdin?.end()
     await gone
   }
   try {

@@ -45,6 +45,9 @@ const raisesMax = 20
 /** A number may be spent for this long before the receipt of what spent it can be had. */
 const takenMs = 5_000
 
+/** Nodes forget what waits, and reorganisations throw out what was in: all of it is handed out again so often. */
+const looksPerBroadcast = 10
+
 type Sent = { readonly raw: Hex; readonly hash: Hex }
 
 export function createSender(options: Options): Sender {
@@ -139,13 +142,12 @@ export function createSender(options: Options): Sender {
     let transaction: TransactionSerializableEIP1559 = fields
     const sent: Sent[] = [first]
     let since = Date.now()
-    let mined = false
+    let looks = 0
     let takenSince: number | undefined
     for (;;) {
       if (signal.aborted) throw given(signal.reason)
       const receipt = await receiptOf(sent.map(({ hash }) => hash))
       if (receipt !== undefined) {
-        mined = true
         const head = await client.getBlockNumber({ cacheTime: 0 })
         if (head - receipt.blockNumber + 1n >= BigInt(confirmations)) return receipt
       } else {
@@ -156,9 +158,8 @@ export function createSender(options: Options): Sender {
             'BAD_NONCE',
             `Another program uses the account ${account}: its transaction took the number of ours.`,
           )
-        const thrownOut = mined
-        mined = false
-        if (thrownOut) for (const each of sent) await broadcast(each).catch(() => undefined)
+        if (++looks % looksPerBroadcast === 0)
+          for (const each of sent) await broadcast(each).catch(() => undefined)
         if (Date.now() - since >= stuckMs && sent.length <= raisesMax) {
           const fees = await client.estimateFeesPerGas()
           transaction = {

@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import type { Address } from '../../../src/core/bytes.js'
+import { type Address, zeroAddress } from '../../../src/core/bytes.js'
 import { SluiceError } from '../../../src/core/errors.js'
 import type { Lane } from '../../../src/core/lane.js'
 import type * as State from '../../../src/core/state.js'
@@ -144,11 +144,10 @@ function comparable(view: LedgerChannel | undefined) {
   return { ...rest, ...posted, window: redeemUntil - statesUntil }
 }
 
-async function paid({ room, harness }: Game): Promise<readonly bigint[]> {
-  const of = (asset: Address) =>
-    Promise.all(room.seats.map(({ ledger, payout }) => ledger.balance(payout, asset)))
-  return of(harness.asset)
-}
+const balancesOf = ({ room }: Game, asset: Address): Promise<readonly bigint[]> =>
+  Promise.all(room.seats.map(({ ledger, payout }) => ledger.balance(payout, asset)))
+
+const bondOf = ({ room }: Game): bigint => (room.seats[0] as Seat).ledger.challengeBond
 
 /** A sequence takes a second or so; `FC_NUM_RUNS` asks for more. */
 const numRuns = Math.ceil((fc.readConfigureGlobal().numRuns ?? 100) / 10)
@@ -167,7 +166,13 @@ it('agrees with the embedded layer over any sequence of calls', async () => {
         expect(comparable(await view(contract))).toEqual(comparable(await view(reference)))
         const lane = (game: Game) => (game.room.seats[0] as Seat).ledger.lane(game.room.id, 0n)
         expect(await lane(contract)).toEqual(await lane(reference))
-        const out = await paid(contract)
+        const out = await balancesOf(contract, contract.harness.asset)
+        // The embedded layer has one coin: what a seat has there beyond its shares are shares of bonds.
+        const bonds = await balancesOf(contract, zeroAddress)
+        const both = await balancesOf(reference, reference.harness.asset)
+        expect(bonds.map((amount) => amount * bondOf(reference))).toEqual(
+          both.map((amount, seat) => (amount - (out[seat] ?? 0n)) * bondOf(contract)),
+        )
         const held = (await view(contract))?.held[0] ?? 0n
         const deposited = (await view(contract))?.deposited.flat() ?? []
         expect(out.reduce((sum, each) => sum + each, held)).toBe(

@@ -3,7 +3,15 @@ import { once } from 'node:events'
 import pc from 'picocolors'
 import { checkListen, createTower } from '../sluice.js'
 import { formatAmount, type Output, short } from './output.js'
-import { homeOf, interruptible, ledgerOf, patiently, report, type Shared } from './settings.js'
+import {
+  accountKeyOf,
+  homeOf,
+  interruptible,
+  ledgerOf,
+  patiently,
+  report,
+  type Shared,
+} from './settings.js'
 
 export type WatchOptions = Shared & { readonly listen: string[]; readonly clients?: number }
 
@@ -15,6 +23,7 @@ export async function watch(output: Output, options: WatchOptions): Promise<void
     createTower({
       home: homeOf(options),
       ledger: ledgerOf(options),
+      accountKey: accountKeyOf(options),
       listen,
       ...(clients === undefined ? {} : { limits: { clientsMax: clients } }),
     }),

@@ -29,7 +29,7 @@ const moments: readonly Moment[] = [
   {
     name: 'the channel has come to life',
     line: { event: 'channel', phase: 'live', version: '0' },
-    dies: [['buyer']],
+    dies: [['buyer'], ['seller']],
   },
   {
     name: 'the lane is open',

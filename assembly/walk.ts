@@ -15,7 +15,7 @@ const MESSAGE_BITS: u32 = (23 + 32) * 8
 /**
  * What all blocks of a chain have in common: the four words of the lane tweak, the state after the first
  * five rounds (those words and the epoch), and of words 16 to 19 of the schedule all but what a node
- * changes. All as bytes, big-endian. With it a step takes 59 rounds, and in vectors the schedule 40 words less a few.
+ * changes. All as bytes, big-endian. With it a step takes 59 rounds, and in vectors the schedule 44 words.
  */
 export const HEAD_SIZE: usize = 64
 const STATE: usize = 16

@@ -381,9 +381,8 @@ export async function createPlayLedger(home: string, port = 0): Promise<Play.Pla
 const viewOf = (
   transport: Transport,
   key: Uint8Array,
-  { publicAddress, sign }: Engine['secp256k1'],
-): Promise<EmbeddedLedger> =>
-  connect(transport, { account: publicAddress(key), sign: (digest) => sign(digest, key) })
+  secp256k1: Engine['secp256k1'],
+): Promise<EmbeddedLedger> => connect(transport, accountOf(key, secp256k1))
 
 const sleep: Sleep = (ms, signal) =>
   after(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined)

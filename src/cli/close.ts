@@ -4,6 +4,7 @@ import pc from 'picocolors'
 import type { Hex } from '../core/bytes.js'
 import type { Channel } from '../core/channel.js'
 import { SluiceError, toProblem } from '../core/errors.js'
+import { isOpen } from '../core/phase.js'
 import type { DisputeView } from '../engine/defender.js'
 import type { Node } from '../engine/node.js'
 import { createNode } from '../sluice.js'
@@ -36,7 +37,7 @@ export async function close(
   const node = await patiently(waiting, () => createNode(nodeOptionsOf(options)))
   try {
     node.events.on('problem', report(output))
-    const open = node.channels().filter(({ phase }) => phase !== 'closed' && phase !== 'dead')
+    const open = node.channels().filter(isOpen)
     const wanted = id === undefined ? open : node.channels().filter((channel) => channel.id === id)
     if (id !== undefined && wanted.length === 0)
       throw new SluiceError(

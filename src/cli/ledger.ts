@@ -1,4 +1,4 @@
-/** `sluice ledger`: serves an embedded execution layer until it is stopped. */
+/** `sluice ledger`: serves an execution layer of play money until it is stopped. */
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { SluiceError } from '../core/errors.js'

@@ -34,16 +34,10 @@ export const opening = (parameters: Parameters): Content => ({
   body: State.opening(parameters),
 })
 
-/** Roots of bodies, which never change: a root is most of the work of a digest. */
-const roots = new WeakMap<State.Body, { readonly channelId: Hex; readonly root: Uint8Array }>()
-
 /** EIP-712 digest that every seat signs. */
 export const digest = (domain: Domain, channelId: Hex, content: Content): Uint8Array => {
   const { version, kind, body } = content
-  const before = roots.get(body)
-  const root = before?.channelId === channelId ? before.root : State.root(channelId, body)
-  roots.set(body, { channelId, root })
-  return State.digest(domain, { channelId, version, kind, root })
+  return State.digest(domain, { channelId, version, kind, root: State.root(channelId, body) })
 }
 
 /** @throws SignedError `BAD_SIGNATURE` unless `signature` is that of `seat` */

@@ -1,6 +1,7 @@
 /**
  * Disputes: what is shown to an adjudicator when the seats do not close together, and the rules it settles
- * by. Every layer, the watchtower and the simulator compute the same amounts from here, to the unit.
+ * by. The embedded layer, the engine and the watchtower compute from
+ * here; the contract and the simulator's model are written apart, and give the same amounts to the unit.
  */
 import * as Amount from './amount.js'
 import { type Address, equals, fromHex, type Hex, zeroes } from './bytes.js'
@@ -80,9 +81,12 @@ export const posting = (
   signatures: complete.signatures,
 })
 
-export const preimage = (channelId: Hex, body: State.Body): Preimage => ({
-  outcome: body.outcome,
-  lanes: Tree.root(State.lanesTree(channelId, body.lanes)),
+export const preimage = (channelId: Hex, body: State.Body): Preimage =>
+  preimageOf(body, State.lanesTree(channelId, body.lanes))
+
+const preimageOf = ({ outcome }: State.Body, lanes: Tree.Tree): Preimage => ({
+  outcome,
+  lanes: Tree.root(lanes),
   contract: zeroes(),
   objects: zeroes(),
 })
@@ -98,8 +102,8 @@ export const root = ({ outcome, lanes, contract, objects }: Branches): Uint8Arra
 
 /** Proof of each lane of a body, in its order. */
 export function leaves(channelId: Hex, body: State.Body): readonly Leaf[] {
-  const shared = branches(preimage(channelId, body))
   const tree = State.lanesTree(channelId, body.lanes)
+  const shared = branches(preimageOf(body, tree))
   return body.lanes.map((lane) => ({
     branches: shared,
     lane,

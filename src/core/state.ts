@@ -76,15 +76,23 @@ export const lanesTree = (channelId: Hex, lanes: readonly Lane.Lane[]): Tree.Tre
     lanes.map((lane) => ({ key: Lane.key(channelId, lane.id), value: Lane.value(lane) })),
   )
 
+/** Roots of bodies, which never change: hashing the lanes is most of the work of whoever shows a state. */
+const roots = new WeakMap<Body, { readonly channelId: Hex; readonly root: Uint8Array }>()
+
 /** `tagged('root', outcome ‖ lanes ‖ contract ‖ objects)`; contract and objects are empty trees for now. */
-export const root = (channelId: Hex, body: Body): Uint8Array =>
-  Hash.tagged(
+export function root(channelId: Hex, body: Body): Uint8Array {
+  const before = roots.get(body)
+  if (before?.channelId === channelId) return before.root
+  const root = Hash.tagged(
     'root',
     outcomeHash(body.outcome),
     Tree.root(lanesTree(channelId, body.lanes)),
     zeroes(),
     zeroes(),
   )
+  roots.set(body, { channelId, root })
+  return root
+}
 
 /** One amount of a table; absent cells are an error of ours, not of a peer. */
 export function cell(table: Table, seat: number, asset: number): bigint {

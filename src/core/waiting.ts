@@ -3,6 +3,7 @@
  * nothing, and is never stored.
  */
 import { type Channel, others } from './channel.js'
+import { own } from './proposal.js'
 
 export type Waiting = {
   /**
@@ -43,7 +44,7 @@ export function waitingFor(channel: Channel): Waiting {
     case 'dead':
       return { what: 'nothing', seats: [] }
   }
-  const ours = proposals.find(({ proposer }) => proposer === seat)
+  const ours = own(channel)
   if (ours !== undefined) {
     const isSigned = ours.signatures[seat] !== undefined
     const silent = (each: number): boolean =>

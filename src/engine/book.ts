@@ -1,6 +1,6 @@
 /**
  * The book of channels: loads them, steps them one input at a time, persists each step before any of its
- * effects leave, and repeats what the outbox holds until it is done.
+ * effects leave, and asks the layer again for what it owes until it is done.
  */
 import type { Appointment } from '../core/appointment.js'
 import { type Address, type Hex, zeroAddress } from '../core/bytes.js'

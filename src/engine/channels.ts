@@ -11,6 +11,7 @@ import * as Lane from '../core/lane.js'
 import type { Message } from '../core/message.js'
 import * as Parameters from '../core/parameters.js'
 import { isOpen } from '../core/phase.js'
+import { isPair } from '../core/proposal.js'
 import * as State from '../core/state.js'
 import type { Update } from '../core/update.js'
 import { type Book, peersOf } from './book.js'
@@ -434,8 +435,6 @@ export class Channels {
 const settleTriesMax = 8
 
 const addressKey = (signer: Address): string => `peer/${signer}`
-
-const isPair = ({ parameters }: Channel): boolean => parameters.seats.length === 2
 
 /** Aborts with the caller, and when a peer is gone: nothing it still owes an answer to can come. */
 const whileOpen = (links: readonly Link[], signal: AbortSignal | undefined): AbortSignal =>

@@ -10,6 +10,7 @@ import * as Claim from '../core/claim.js'
 import type { Content } from '../core/complete.js'
 import * as Dispute from '../core/dispute.js'
 import { SluiceError } from '../core/errors.js'
+import { isOpen } from '../core/phase.js'
 import { signed } from '../core/proposal.js'
 import type { Table } from '../core/state.js'
 import type { Engine } from '../crypto/engine.js'
@@ -80,7 +81,7 @@ export class Defender {
         onSettled: (id, lane, claim) => ports.lanes.settled(id as Hex, lane, claim),
         onOver: () => undefined,
         onProblem: ports.onProblem,
-        // The layers that this node settles on by itself take no fees yet.
+        // Fees are not weighed: no layer says yet what redeeming costs.
         gainMin: 1n,
       },
       ended,
@@ -127,8 +128,9 @@ export class Defender {
   }
 
   /** What a channel that is over leaves behind here: nothing. In one write with its end. */
-  farewell({ id, phase }: Channel): Write[] {
-    if (phase !== 'closed' && phase !== 'dead') return []
+  farewell(channel: Channel): Write[] {
+    const { id } = channel
+    if (isOpen(channel)) return []
     return [Records.watchKey(id), Records.postedKey(id)].map((key) => ({ key, value: undefined }))
   }
 

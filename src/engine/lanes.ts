@@ -148,6 +148,7 @@ export class Lanes {
     if (payee === channel.seat && !this.#payees.has(key)) {
       const ports = {
         ...this.#ports,
+        capacity: (end: Payee) => this.#capacity(end),
         bounds: (end: Payee) => this.#bounds(end, signer),
         onPaid: (end: Payee, by: bigint) => onPayment('payee', end, by),
         onFreed: (end: Payee) => this.#onFreed(end),
@@ -173,9 +174,13 @@ export class Lanes {
     }
     const ownerAllows =
       exposureMax === undefined ? undefined : Amount.larger(0n, exposureMax - allExposure)
-    const channel = this.#ports.channel(end.channelId)
-    const capacity = channel === undefined ? 0n : Counted.payable(channel, end.id)
+    const capacity = this.#capacity(end)
     return { capacity, peerExposure, ownerAllows, writtenOff, ownerMax: exposureMax }
+  }
+
+  #capacity({ channelId, id }: Payee): bigint {
+    const channel = this.#ports.channel(channelId)
+    return channel === undefined ? 0n : Counted.payable(channel, id)
   }
 
   /** What this peer left unpaid on lanes that are gone. */

@@ -26,7 +26,9 @@ export type PayeePorts = {
   readonly store: Store
   readonly crypto: Engine
   readonly domain: Domain
-  /** What the lane can be counted on to pay, what its peer owes elsewhere, and what the owner allows. */
+  /** What the lane can be counted on to pay. */
+  readonly capacity: (payee: Payee) => bigint
+  /** The same, what its peer owes elsewhere, and what the owner allows. */
   readonly bounds: (payee: Payee) => Omit<Meter.Bounds, 'accepted'>
   readonly onPaid: (payee: Payee, by: bigint) => void
   /** The exposure fell: others may be granted more. */
@@ -266,7 +268,7 @@ export class Payee {
     const lane = this.#lane()
     return (
       lane === undefined ||
-      Meter.isBeyond(this.#meter, purchase, offset, this.#ports.bounds(this).capacity)
+      Meter.isBeyond(this.#meter, purchase, offset, this.#ports.capacity(this))
     )
   }
 

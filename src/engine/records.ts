@@ -1,6 +1,6 @@
 /**
- * What the engine keeps in the store: one record a channel, one a lane, and the keys they lie under. Both
- * have a fixed size in the number of payments.
+ * What the engine keeps in the store: a record of each channel and lane, what a tower has receipted of a
+ * channel, and the keys they lie under. All have a fixed size in the number of payments.
  */
 
 import type { Address, Hex } from '../core/bytes.js'
@@ -44,7 +44,8 @@ export const channel = Message.channel
 
 export const channelPrefix = 'channel/'
 export const channelKey = (id: Hex): string => `${channelPrefix}${id}`
-export const laneKey = (channelId: Hex, id: bigint): string => `lane/${channelId}/${id}`
+export const lanePrefix = 'lane/'
+export const laneKey = (channelId: Hex, id: bigint): string => `${lanePrefix}${channelId}/${id}`
 
 /** What our watchtower has receipted of a channel: its newest receipt, which anyone can check. */
 export type WatchRecord = {

@@ -23,14 +23,15 @@ type Bound = {
 }
 
 export class Ticks {
-  /** Undefined where the engine has none: then the payees verify, frame by frame. */
-  readonly #table: LaneTable | undefined
+  readonly #create: Engine['lanes']
+  /** Made for the first lane that pays us; never where the engine has none: then the payees verify, frame by frame. */
+  #table: LaneTable | undefined
   readonly #bound = new Map<number, Bound>()
   readonly #handles = new Map<number, Map<Payee, number>>()
   #last = 0
 
   constructor({ lanes }: Engine) {
-    this.#table = lanes?.()
+    this.#create = lanes
   }
 
   /**
@@ -45,6 +46,7 @@ export class Ticks {
     if (handles.size >= limits.handlesMax)
       throw new LinkError('LANE_LIMIT', 'Too many lanes at once.')
     const { tweak } = payee
+    this.#table ??= this.#create?.()
     const handle = this.#table?.open({ connection, tweak }) ?? this.#last++
     handles.set(payee, handle)
     this.#bound.set(handle, { payee, connection, claim: undefined, capacity: 0n })

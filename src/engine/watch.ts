@@ -23,7 +23,7 @@ export type WatchPorts = {
   readonly sleep: Sleep
   /** The seat's key. */
   readonly signing: Uint8Array
-  /** Channels that hold money. */
+  /** All channels. */
   readonly channels: () => readonly Hex[]
   /** What is durable here; undefined for a channel that needs no tower. */
   readonly appointment: (channelId: Hex) => Appointment.Appointment | undefined

@@ -15,7 +15,7 @@ export type Inbox = {
 }
 
 /** What a waiting chunk costs beside its bytes: the objects around it. */
-const chunkWeight = 128
+export const chunkWeight = 128
 
 /** `taken` is called after each chunk that a reader took, and may push more. */
 export function inbox(taken: () => void): Inbox {

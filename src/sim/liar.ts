@@ -42,8 +42,6 @@ export type LiarPorts = {
   /** The lies it tells, and the share of its frames that are one. */
   readonly repertoire: readonly [Lie, ...Lie[]]
   readonly share: number
-  /** Until it stops lying. */
-  readonly isLying: () => boolean
   readonly onLie: (lie: Lie) => void
 }
 
@@ -76,9 +74,8 @@ export class Liar {
   }
 
   #one(protocol: string, body: Uint8Array): readonly Uint8Array[] {
-    const { chance, repertoire, share, isLying, onLie } = this.#ports
+    const { chance, repertoire, share, onLie } = this.#ports
     this.#remember(protocol, body)
-    if (!isLying()) return [body]
     if (this.#silentFrames > 0) {
       this.#silentFrames -= 1
       return []

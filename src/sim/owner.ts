@@ -3,7 +3,7 @@
  * offers and now and then closes. They know only what a program over the public API could know, and take every
  * typed error for weather.
  */
-import type { Hex } from '../core/bytes.js'
+import { type Hex, toHex } from '../core/bytes.js'
 import type { Chance } from './chance.js'
 import type { Own, Person } from './person.js'
 import type { Time } from './time.js'
@@ -115,8 +115,7 @@ export function buy(
       if (old !== undefined && chance.hit(0.6)) return purchase(person, own, old, signal)
       const ware = chance.pick(shop.wares as [Ware, ...Ware[]])
       await node.open(shop.address, { deposit: BigInt(chance.between(1_000, 300_000)), signal })
-      const id =
-        `0x${[...chance.bytes(32)].map((b) => b.toString(16).padStart(2, '0')).join('')}` as Hex
+      const id = toHex(chance.bytes(32))
       const fresh = { ware, shop, purchase: id }
       unfinished = [...unfinished, fresh].slice(-4)
       return purchase(person, own, fresh, signal)

@@ -4,7 +4,7 @@
  */
 import type { ByteStream } from '../engine/ports.js'
 import { aborted, NetworkError } from '../net/errors.js'
-import { inbox } from '../net/inbox.js'
+import { chunkWeight, inbox } from '../net/inbox.js'
 import type { Life } from './life.js'
 
 /** What names a stream to those who watch. */
@@ -21,7 +21,7 @@ export type Carrier = {
   readonly life: Life
   /** What the network carries of what is sent. */
   readonly leave: (stream: StreamName, bytes: Uint8Array) => readonly Uint8Array[]
-  /** Runs `action` at the other side when what was sent now arrives there; undefined once the way is gone. */
+  /** Runs `action` at the other side when what was sent now arrives there. */
   readonly arrive: (order: { atMs: number }, action: () => void) => void
   readonly onChunk: (stream: StreamName, chunk: Uint8Array) => void
   /** Bytes unread and on their way at which the sender is told to wait. */
@@ -149,4 +149,4 @@ function half(
 }
 
 /** As the inbox counts it: many tiny chunks are no free memory. */
-const weightOf = (chunk: Uint8Array): number => chunk.length + 128
+const weightOf = (chunk: Uint8Array): number => chunk.length + chunkWeight

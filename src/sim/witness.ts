@@ -104,7 +104,7 @@ export class Witness {
     const news: (() => void)[] = []
     for (const { key, value } of writes) {
       if (key.startsWith(Records.channelPrefix)) news.push(this.#channel(person, key, value))
-      if (key.startsWith('lane/')) news.push(this.#lane(person, key, value))
+      if (key.startsWith(Records.lanePrefix)) news.push(this.#lane(person, key, value))
     }
     // Writes of one commit are seen together, as they became durable.
     if (person.honest) for (const tell of news) tell()
@@ -153,7 +153,7 @@ export class Witness {
     person.lanes.clear()
     for (const [key, value] of contents) {
       if (key.startsWith(Records.channelPrefix)) this.#channel(person, key, value)
-      if (key.startsWith('lane/')) this.#lane(person, key, value)
+      if (key.startsWith(Records.lanePrefix)) this.#lane(person, key, value)
     }
     for (const checker of this.#checkers) checker.onRestored?.(person)
   }

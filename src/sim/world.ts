@@ -113,7 +113,6 @@ export class World {
           keys: keysOf(name),
           repertoire: lies,
           share: lieShare,
-          isLying: () => true,
           onLie: (lie) => trace.fault(`lie-${lie}`, name),
         }),
       )

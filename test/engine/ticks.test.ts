@@ -47,11 +47,13 @@ describe.each([
   let lanes: Lane[]
 
   function payee(id: bigint, store = Memory.open()): Payee {
+    const capacity = () => 0n
     const bounds = () => ({ capacity: 0n, peerExposure: 0n, ownerAllows: undefined })
     const ports = {
       store,
       crypto,
       domain,
+      capacity,
       bounds,
       onPaid: () => undefined,
       onFreed: () => undefined,

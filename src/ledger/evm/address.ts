@@ -1,5 +1,5 @@
 /** Where an EVM layer is, as people write it: `evm:URL[,URL…]#0xADJUDICATOR`. */
-import type { Address } from '../../core/bytes.js'
+import { type Address, zeroAddress } from '../../core/bytes.js'
 import { LedgerError } from '../error.js'
 
 export type LayerAddress = { readonly urls: readonly string[]; readonly adjudicator: Address }
@@ -33,7 +33,7 @@ export function parseUrls(list: string): readonly string[] {
 
 /** `native` or a token's address. @throws LedgerError `BAD_ADDRESS` */
 export function parseAsset(text: string): Address {
-  if (text === 'native') return `0x${'00'.repeat(20)}`
+  if (text === 'native') return zeroAddress
   if (!/^0x[0-9a-f]{40}$/i.test(text))
     throw new LedgerError('BAD_ADDRESS', 'An asset is `native`, or the 0x address of a token.')
   return text.toLowerCase() as Address

@@ -11,6 +11,7 @@ import {
   type TransactionReceipt,
   type TransactionSerializableEIP1559,
 } from 'viem'
+import * as Amount from '../../core/amount.js'
 import { fromHex, type Hex, toHex } from '../../core/bytes.js'
 import type { SluiceError } from '../../core/errors.js'
 import { LedgerError } from '../error.js'
@@ -164,7 +165,7 @@ export function createSender(options: Options): Sender {
           const fees = await client.estimateFeesPerGas()
           transaction = {
             ...transaction,
-            maxFeePerGas: larger(raise(transaction.maxFeePerGas ?? 0n), fees.maxFeePerGas),
+            maxFeePerGas: Amount.larger(raise(transaction.maxFeePerGas ?? 0n), fees.maxFeePerGas),
             maxPriorityFeePerGas: raise(transaction.maxPriorityFeePerGas ?? 0n),
           }
           const replacement = await signed(transaction)
@@ -217,8 +218,6 @@ export function createSender(options: Options): Sender {
     },
   }
 }
-
-const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b)
 
 const given = (cause: unknown): LedgerError =>
   new LedgerError('LEDGER_UNREACHABLE', 'Stopped while waiting for the chain.', { cause })

@@ -89,21 +89,20 @@ export function createView({ client, domain, head }: Options): View {
 
   async function channel(channelId: Hex): Promise<LedgerChannel | undefined> {
     const blockNumber = await head()
-    const [block, [bare]] = await Promise.all([
+    const before = known.get(channelId)
+    const [block, first] = await Promise.all([
       client.getBlock({ blockNumber }),
-      look(channelId, blockNumber, 0, 0),
+      look(channelId, blockNumber, before?.seats.length ?? 0, before?.assets.length ?? 0),
     ])
-    if (bare.flags === 0) return undefined
-    const openedAt = BigInt(bare.openedAt)
-    const parameters = known.get(channelId) ?? (await find(channelId, openedAt, blockNumber))
+    if (first[0].flags === 0) return undefined
+    const openedAt = BigInt(first[0].openedAt)
+    const parameters = before ?? (await find(channelId, openedAt, blockNumber))
     const { deposits, fundBy, challengePeriod: period } = parameters
     const assets = parameters.assets.length
-    const [at, challenge, held, extra, taken] = await look(
-      channelId,
-      blockNumber,
-      parameters.seats.length,
-      assets,
-    )
+    const [at, challenge, held, extra, taken] =
+      before === undefined
+        ? await look(channelId, blockNumber, parameters.seats.length, assets)
+        : first
     const ended = (at.flags & (flags.closed | flags.paid)) !== 0
     const paid = ended ? await paidAtEnd(channelId, openedAt, blockNumber) : []
 

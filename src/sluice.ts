@@ -213,14 +213,10 @@ function laneAmounts(
   channelId: Hex,
   id: bigint,
 ): { claim: bigint; owed: bigint; exposure: bigint; unpushed: bigint | undefined } {
-  const bytes = store.get(Records.laneKey(channelId, id))
-  const { claim, meter } =
-    bytes === undefined
-      ? { claim: undefined, meter: Meter.empty }
-      : Wire.decode(Records.lane, bytes)
+  const record = Records.read(store, Records.laneKey(channelId, id), Records.lane)
+  const { claim, meter } = record ?? { claim: undefined, meter: Meter.empty }
   const amount = Claim.amount(claim)
-  const receipt = store.get(Records.watchKey(channelId))
-  const pushed = receipt && Wire.decode(Records.watch, receipt).claims
+  const pushed = Records.read(store, Records.watchKey(channelId), Records.watch)?.claims
   const known = pushed?.find(({ lane }) => lane === id)?.claim ?? 0n
   return {
     claim: amount,

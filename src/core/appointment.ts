@@ -12,10 +12,9 @@ import * as Dispute from './dispute.js'
 import { SluiceError } from './errors.js'
 import * as Hash from './hash.js'
 import * as Parameters from './parameters.js'
-import type { Proposal } from './proposal.js'
+import * as Proposal from './proposal.js'
 import * as State from './state.js'
 import * as TypedData from './typed-data.js'
-import * as Update from './update.js'
 import * as Voucher from './voucher.js'
 
 export type Appointment = {
@@ -24,7 +23,7 @@ export type Appointment = {
   readonly seat: number
   readonly newest: Complete.Complete
   /** The next state, once the seat has signed it: the others may make it complete alone. */
-  readonly pending: Proposal | undefined
+  readonly pending: Proposal.Proposal | undefined
   /** What the seat can prove on the lanes that pay it; at most one claim a lane. */
   readonly claims: readonly Claim.Claim[]
 }
@@ -106,7 +105,7 @@ export const pendingContent = ({
   newest,
   pending,
 }: Pick<Appointment, 'newest' | 'pending'>): Complete.Content | undefined =>
-  pending && { version: pending.version, ...Update.apply(newest.body, pending.updates) }
+  pending && Proposal.contentOn(newest, pending)
 
 /** The state with this root, where it is among these. */
 export const withRoot = (

@@ -142,22 +142,30 @@ export const blank = ({ parameters }: Channel.Channel): (Uint8Array | undefined)
 
 type Draft = Pick<Proposal, 'version' | 'updates'>
 
-/** A proposal is looked at in every step until it is over; its content is worked out once. */
+/** A proposal is looked at in every step until it is over; what it makes of a state is worked out once. */
 const known = new WeakMap<readonly Update.Update[], Known>()
 type Known = { readonly on: Complete.Complete; readonly content: Complete.Content }
 
-/** What a proposal makes of the newest complete state; state 0 stands by itself. @throws UpdateError */
-export function contentOf(
-  { complete, parameters }: Channel.Channel,
+/** What a proposal makes of a complete state. @throws UpdateError */
+export function contentOn(
+  complete: Complete.Complete,
   { version, updates }: Draft,
 ): Complete.Content {
-  if (version === 0n || complete === undefined) return Complete.opening(parameters)
   const before = known.get(updates)
   if (before?.on === complete && before.content.version === version) return before.content
   const content = { version, ...Update.apply(complete.body, updates) }
   known.set(updates, { on: complete, content })
   return content
 }
+
+/** What a proposal makes of the newest complete state; state 0 stands by itself. @throws UpdateError */
+export const contentOf = (
+  { complete, parameters }: Channel.Channel,
+  draft: Draft,
+): Complete.Content =>
+  draft.version === 0n || complete === undefined
+    ? Complete.opening(parameters)
+    : contentOn(complete, draft)
 
 /** What its seats sign. @throws UpdateError */
 export const digestOf = (

@@ -96,8 +96,7 @@ export class Appointments {
   get(key: string): Appointment.Appointment | undefined {
     const writing = this.#writing.get(key)
     if (writing !== undefined) return writing
-    const bytes = this.#store.get(prefix + key)
-    return bytes && Wire.decode(WatchMessage.appointment, bytes)
+    return Records.read(this.#store, prefix + key, WatchMessage.appointment)
   }
 
   /**
@@ -121,8 +120,7 @@ export class Appointments {
 
   /** The state that was posted, where it is no longer the newest: the layer may settle by it. */
   posted(key: string): Content | undefined {
-    const bytes = this.#store.get(postedKey(key))
-    return bytes && Wire.decode(WatchMessage.content, bytes)
+    return Records.read(this.#store, postedKey(key), WatchMessage.content)
   }
 
   /** The layer shows a state with this root: it is kept from now on, whatever newer ones may come. */
@@ -156,8 +154,7 @@ export class Appointments {
   }
 
   #actions(key: string): number {
-    const bytes = this.#store.get(actionsKey(key))
-    return bytes === undefined ? 0 : Wire.decode(actions, bytes)
+    return Records.read(this.#store, actionsKey(key), actions) ?? 0
   }
 
   #checkRoom({ key, client, bytes }: Place): void {

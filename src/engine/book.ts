@@ -300,8 +300,7 @@ export class Book {
   /** Follows the layer: all open channels once, then every event, until the node ends. */
   async follow(): Promise<void> {
     const { ledger, store } = this.#ports
-    const known = store.get(Records.sequenceKey)
-    const after = known === undefined ? 0 : Wire.decode(Records.sequence, known)
+    const after = Records.read(store, Records.sequenceKey, Records.sequence) ?? 0
     const events = ledger.events({ after, signal: this.#ended })
     void this.#poll()
     for (const entry of this.#entries.values()) void this.#submit(entry)

@@ -20,7 +20,6 @@ import type { Lanes } from './lanes.js'
 import type { Ledger, LedgerChannel, Network, Sleep, Store, Write } from './ports.js'
 import * as Records from './records.js'
 import { Watch } from './watch.js'
-import * as Wire from './wire.js'
 
 export type DefenderPorts = {
   readonly network: Network
@@ -154,8 +153,7 @@ export class Defender {
   }
 
   #posted(id: Hex): Content | undefined {
-    const bytes = this.#ports.store.get(Records.postedKey(id))
-    return bytes && Wire.decode(Records.posted, bytes)
+    return Records.read(this.#ports.store, Records.postedKey(id), Records.posted)
   }
 
   /**
@@ -237,8 +235,7 @@ export class Defender {
 
   #unpushed({ id }: Channel): bigint {
     const { store, lanes } = this.#ports
-    const bytes = store.get(Records.watchKey(id))
-    const claims = bytes === undefined ? [] : Wire.decode(Records.watch, bytes).claims
+    const claims = Records.read(store, Records.watchKey(id), Records.watch)?.claims ?? []
     const pushed = (lane: bigint): bigint => claims.find((each) => each.lane === lane)?.claim ?? 0n
     return Amount.sum(
       lanes.of(id).payees.map((end) => Amount.larger(0n, end.accepted - pushed(end.id))),

@@ -17,7 +17,6 @@ import { Payee } from './payee.js'
 import { Payer } from './payer.js'
 import type { Sleep, Store, Write } from './ports.js'
 import * as Records from './records.js'
-import * as Wire from './wire.js'
 
 export type LanesPorts = {
   readonly store: Store
@@ -185,8 +184,7 @@ export class Lanes {
 
   /** What this peer left unpaid on lanes that are gone. */
   #writtenOff(signer: Address): bigint {
-    const bytes = this.#ports.store.get(debtKey(signer))
-    return bytes === undefined ? 0n : Wire.decode(Codec.amount, bytes)
+    return Records.read(this.#ports.store, debtKey(signer), Codec.amount) ?? 0n
   }
 }
 

@@ -20,7 +20,6 @@ import type { Engine } from '../crypto/engine.js'
 import { Notifier } from './notifier.js'
 import type { Store } from './ports.js'
 import * as Records from './records.js'
-import * as Wire from './wire.js'
 
 export type PayeePorts = {
   readonly store: Store
@@ -79,11 +78,8 @@ export class Payee {
     this.id = id
     this.#lane = lane
     this.#tweak = laneTweak(channelId, id)
-    const bytes = ports.store.get(Records.laneKey(channelId, id))
-    this.#durable =
-      bytes === undefined
-        ? { claim: undefined, meter: Meter.empty }
-        : Wire.decode(Records.lane, bytes)
+    const record = Records.read(ports.store, Records.laneKey(channelId, id), Records.lane)
+    this.#durable = record ?? { claim: undefined, meter: Meter.empty }
     this.#claim = this.#durable.claim
     this.#meter = this.#durable.meter
     this.#exposed = this.exposure

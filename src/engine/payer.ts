@@ -24,7 +24,6 @@ import { Notifier } from './notifier.js'
 import * as PayFrame from './pay-frame.js'
 import type { Sleep, Store } from './ports.js'
 import * as Records from './records.js'
-import * as Wire from './wire.js'
 
 export type PayerPorts = {
   readonly store: Store
@@ -93,8 +92,7 @@ export class Payer {
     this.id = id
     this.#lane = lane
     this.#tweak = Chain.laneTweak(channelId, id)
-    const bytes = ports.store.get(Records.laneKey(channelId, id))
-    const record = bytes === undefined ? undefined : Wire.decode(Records.lane, bytes)
+    const record = Records.read(ports.store, Records.laneKey(channelId, id), Records.lane)
     this.#meter = record?.meter ?? Meter.empty
     if (record?.claim !== undefined)
       this.#promised = { signed: record.claim.signed, index: record.claim.indices[0] ?? 0 }

@@ -144,16 +144,9 @@ export class Peers {
   /** Introduces us, shows what we hold, binds the lanes we pay by, and says when that is done. */
   async #upgrade(link: Link): Promise<void> {
     const { ledger, crypto, signing, network, book, lanes } = this.#ports
-    const { domain } = ledger
-    const introduction = { from: network.peer, to: link.peer }
-    link.send({
-      type: 'hello',
-      chainId: domain.chainId,
-      adjudicator: domain.adjudicator,
-      signer: crypto.secp256k1.publicAddress(signing),
-      payout: ledger.account,
-      signature: crypto.secp256k1.sign(Introduction.digest(domain, introduction), signing),
-    })
+    const ours = { from: network.peer, to: link.peer }
+    const speaker = Introduction.introduce(ledger.domain, crypto.secp256k1, signing, ours)
+    link.send({ type: 'hello', ...speaker, payout: ledger.account })
     await this.#ports.consulted()
     await link.until(() => link.introduction !== undefined)
     const signer = link.signer ?? '0x'
@@ -266,15 +259,8 @@ export class Peers {
 
   #onHello(link: Link, hello: Message & { type: 'hello' }): void {
     const { ledger, crypto, network } = this.#ports
-    const { chainId, adjudicator } = ledger.domain
-    if (hello.chainId !== chainId || hello.adjudicator !== adjudicator)
-      throw new LinkError(
-        'WRONG_LEDGER',
-        'The two peers use different ledgers; give both the same --ledger.',
-      )
-    const digest = Introduction.digest(ledger.domain, { from: link.peer, to: network.peer })
-    if (crypto.secp256k1.recover(digest, hello.signature) !== hello.signer)
-      throw new LinkError('BAD_SIGNATURE', 'The peer does not hold the key it signs states with.')
+    const theirs = { from: link.peer, to: network.peer }
+    Introduction.check(ledger.domain, crypto.secp256k1.recover, hello, theirs)
     if (link.introduction !== undefined)
       throw new LinkError('UNEXPECTED', 'One introduction is enough.')
     link.introduction = hello

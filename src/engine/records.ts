@@ -11,7 +11,7 @@ import * as Message from '../core/message.js'
 import type { Meter, Purchase } from '../core/meter.js'
 import * as StreamMessage from '../core/stream-message.js'
 import * as WatchMessage from '../core/watch-message.js'
-import type { Write } from './ports.js'
+import type { Store, Write } from './ports.js'
 import * as Wire from './wire.js'
 
 const meter = Codec.record<Meter>({
@@ -75,6 +75,16 @@ export const postedKey = (channelId: Hex): string => `posted/${channelId}`
 /** Sequence of the last ledger event that concerned us. */
 export const sequence = Codec.integer(Number.MAX_SAFE_INTEGER)
 export const sequenceKey = 'ledger/sequence'
+
+/** A record as it lies in the store. @throws CodecError when it is none of ours */
+export function read<T>(
+  store: Pick<Store, 'get'>,
+  key: string,
+  codec: Codec.Codec<T>,
+): T | undefined {
+  const bytes = store.get(key)
+  return bytes && Wire.decode(codec, bytes)
+}
 
 /** One record to be written. */
 export const write = <T>(key: string, codec: Codec.Codec<T>, value: T): Write => ({

@@ -25,7 +25,6 @@ import type {
 } from './ports.js'
 import * as Records from './records.js'
 import { Talk, watchProtocol } from './watch-talk.js'
-import * as Wire from './wire.js'
 
 export type TowerPorts = {
   readonly network: Network
@@ -54,7 +53,6 @@ export class Tower {
   readonly #ports: TowerPorts
   readonly #held: Appointments
   readonly #guard: Guard
-  readonly #signer: Address
   readonly #ended = new AbortController()
   /** One stream a connection: more would only share its work. */
   readonly #talking = new Set<string>()
@@ -63,9 +61,8 @@ export class Tower {
   /** Use `createTower`, which makes the ports. */
   constructor(ports: TowerPorts) {
     this.#ports = ports
-    const { store, ledger, sleep, crypto, signing } = ports
+    const { store, ledger, sleep } = ports
     const limits = { ...limitsDefault, ...ports.limits }
-    this.#signer = crypto.secp256k1.publicAddress(signing)
     this.#held = new Appointments(store, limits)
     this.#guard = new Guard(
       {
@@ -124,8 +121,7 @@ export class Tower {
   /** Every watched channel once, and then whatever happens. */
   async #follow(): Promise<void> {
     const { ledger, store } = this.#ports
-    const known = store.get(Records.sequenceKey)
-    const after = known === undefined ? 0 : Wire.decode(Records.sequence, known)
+    const after = Records.read(store, Records.sequenceKey, Records.sequence) ?? 0
     const events = ledger.events({ after, signal: this.#ended.signal })
     void this.#lookAtAll()
     for await (const { channelId, sequence } of events) {
@@ -238,18 +234,14 @@ export class Tower {
   /** Introductions; returns the key that the client signs with. */
   async #greet(talk: Talk, connection: Connection): Promise<Address> {
     const { ledger, crypto, network, signing } = this.#ports
-    const { chainId, adjudicator } = ledger.domain
     const hello = await talk.next()
     if (hello?.type !== 'hello')
       throw new TowerError('UNEXPECTED', 'A client introduces itself first.')
-    if (hello.chainId !== chainId || hello.adjudicator !== adjudicator)
-      throw new TowerError('WRONG_LEDGER', 'Tower and client use different ledgers.')
-    const theirs = Introduction.digest(ledger.domain, { from: connection.peer, to: network.peer })
-    if (crypto.secp256k1.recover(theirs, hello.signature) !== hello.signer)
-      throw new TowerError('BAD_SIGNATURE', 'The client does not hold the key it names.')
-    const ours = Introduction.digest(ledger.domain, { from: network.peer, to: connection.peer })
-    const signature = crypto.secp256k1.sign(ours, signing)
-    await talk.send({ type: 'hello', chainId, adjudicator, signer: this.#signer, signature })
+    const theirs = { from: connection.peer, to: network.peer }
+    Introduction.check(ledger.domain, crypto.secp256k1.recover, hello, theirs)
+    const ours = { from: network.peer, to: connection.peer }
+    const speaker = Introduction.introduce(ledger.domain, crypto.secp256k1, signing, ours)
+    await talk.send({ type: 'hello', ...speaker })
     return hello.signer
   }
 

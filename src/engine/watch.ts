@@ -129,21 +129,15 @@ export class Watch {
 
   async #greet(): Promise<Session> {
     const { network, ledger, crypto, signing } = this.#ports
-    const { chainId, adjudicator } = ledger.domain
+    const { domain } = ledger
     const connection = await network.connect(this.#address, { signal: this.#ended })
     const talk = new Talk(await connection.open(watchProtocol, { signal: this.#ended }))
-    const ours = Introduction.digest(ledger.domain, { from: network.peer, to: connection.peer })
-    const hello = await this.#request(talk, {
-      type: 'hello',
-      chainId,
-      adjudicator,
-      signer: crypto.secp256k1.publicAddress(signing),
-      signature: crypto.secp256k1.sign(ours, signing),
-    })
+    const ours = { from: network.peer, to: connection.peer }
+    const speaker = Introduction.introduce(domain, crypto.secp256k1, signing, ours)
+    const hello = await this.#request(talk, { type: 'hello', ...speaker })
     if (hello.type !== 'hello') throw unexpected(hello)
-    const theirs = Introduction.digest(ledger.domain, { from: connection.peer, to: network.peer })
-    if (crypto.secp256k1.recover(theirs, hello.signature) !== hello.signer)
-      throw new WatchError('BAD_SIGNATURE', 'it does not hold the key it names')
+    const theirs = { from: connection.peer, to: network.peer }
+    Introduction.check(domain, crypto.secp256k1.recover, hello, theirs)
     return { talk, connection, tower: hello.signer }
   }
 

@@ -60,7 +60,7 @@ export type ConsumeOptions = {
   readonly purchase?: Hex
   /** When bytes count as durable: once the next are asked for (`auto`), or only by `acknowledge`. */
   readonly acknowledge?: 'auto' | 'manual'
-  /** Cuts the purchase off; breaking off its iteration drains it instead. */
+  /** Cuts the purchase off. */
   readonly signal?: AbortSignal
 }
 

@@ -73,7 +73,10 @@ const refusal = (frame: StreamFrame.StreamFrame | undefined): SluiceError => {
   return new PurchaseError('UNEXPECTED', 'The provider sent what no provider sends.')
 }
 
-/** A paid stream. Iterate it for the bytes; breaking off drains it. */
+/**
+ * A paid stream. Iterate it for the bytes. Leaving the loop drains it; where `acknowledge` is `manual` it cuts the
+ * stream off, and `stop` drains it.
+ */
 export class Purchase implements AsyncIterable<Uint8Array> {
   readonly id: Hex
   readonly channelId: Hex
@@ -204,8 +207,14 @@ export class Purchase implements AsyncIterable<Uint8Array> {
       over = true
       if (this.#mode === 'auto') await this.receipt
     } finally {
-      if (!over && this.#failure === undefined) await this.stop()
+      if (!over && this.#failure === undefined) await this.#leave()
     }
+  }
+
+  /** Whoever says itself what is durable has not said it of what came last: an exception must not pay for that. */
+  async #leave(): Promise<void> {
+    if (this.#mode === 'auto' || this.#draining) await this.stop()
+    else this.abort()
   }
 
   #drain(reason: Receipt.Reason): void {

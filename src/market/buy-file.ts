@@ -172,20 +172,16 @@ async function download(
   { onProgress }: BuyFileOptions,
 ): Promise<Uint8Array> {
   let file: PartFile | undefined
-  // Before the loop is left: leaving it would drain, and acknowledge what is not on the disk.
-  const cutOff = (cause: unknown): never => {
-    purchase.abort()
-    throw cause
-  }
   try {
     file = await PartFile.open(path, purchase.position, (offset) => {
       purchase.acknowledge(offset)
       onProgress?.(offset)
     })
-    for await (const data of purchase) await file.write(data).catch(cutOff)
+    for await (const data of purchase) await file.write(data)
     return await file.finish()
   } catch (cause) {
-    return cutOff(cause)
+    purchase.abort()
+    throw cause
   } finally {
     await file?.close()
   }

@@ -87,7 +87,10 @@ export function buy(
       if (manual && chance.hit(0.8)) bought.acknowledge(bought.position)
       pieces -= 1
       if (pieces > 0) continue
-      if (chance.hit(0.4)) break
+      if (chance.hit(0.4)) {
+        if (manual) await bought.stop()
+        break
+      }
       if (chance.hit(0.3)) bought.abort()
       pieces = 20
     }

@@ -192,6 +192,37 @@ describe('a purchase that is aborted', () => {
     expect(await settled(id)).toBe(1_000_000n)
   })
 
+  it('by an exception in its loop is billed for what its owner called durable, and no more', async () => {
+    seller.node.serve('file', { price: byteByByte, ...bytesOf(1_000_000) })
+    const { id } = await buyer.node.open(seller.address, { deposit: 1_000_000n })
+    const purchase = await buyer.node.consume(seller.address, 'file', { acknowledge: 'manual' })
+    const consume = async (): Promise<void> => {
+      for await (const _ of purchase) {
+        if (purchase.position > 200_000n) throw new Error('the disk is full')
+        purchase.acknowledge(purchase.position)
+      }
+    }
+    await expect(consume()).rejects.toThrow('the disk is full')
+    const { acknowledged } = purchase
+    expect(acknowledged).toBeLessThanOrEqual(200_000n)
+    await expect(purchase.receipt).rejects.toMatchObject({ code: 'ABORTED' })
+    expect(await settled(id)).toBe(acknowledged)
+  })
+
+  it('by its owner, who calls it off, is drained to a receipt', async () => {
+    seller.node.serve('file', { price: byteByByte, ...bytesOf(1_000_000) })
+    const { id } = await buyer.node.open(seller.address, { deposit: 1_000_000n })
+    const purchase = await buyer.node.consume(seller.address, 'file', { acknowledge: 'manual' })
+    for await (const _ of purchase) {
+      await purchase.stop()
+      break
+    }
+    const { offset, owed, reason } = await purchase.receipt
+    expect(reason).toBe('consumer-stopped')
+    expect(owed).toBe(offset)
+    expect(await settled(id)).toBe(offset)
+  })
+
   it('costs what was acknowledged where it is never resumed', async () => {
     seller.node.serve('file', { price: byteByByte, ...bytesOf(1_000_000) })
     const { id } = await buyer.node.open(seller.address, { deposit: 1_000_000n })

@@ -170,16 +170,26 @@ export type Bounds = {
 export function grantable(meter: Meter, id: Hex, bounds: Bounds, sharers: number): bigint {
   const purchase = find(meter, id)
   if (purchase === undefined || purchase.finished) return 0n
-  const { accepted, capacity, peerExposure, ownerAllows } = bounds
+  const { accepted, capacity } = bounds
   const quantumPrice = cost(purchase, purchase.quantum)
   const dearest = Amount.larger(quantumPrice, bounds.quantumPrice ?? 0n)
-  let allowed = credit(dearest, accepted)
-  allowed = Amount.min(allowed, window.peer * dearest - peerExposure)
-  if (ownerAllows !== undefined) allowed = Amount.min(allowed, ownerAllows)
+  const allowed = Amount.min(credit(dearest, accepted), shared(dearest, bounds))
   const ceiling = Amount.min(accepted + Amount.larger(0n, allowed), capacity)
   const free = Amount.larger(0n, ceiling - committed(meter))
   const share = Amount.min(free, Amount.larger(free / BigInt(sharers), quantumPrice))
   return Price.affordable(purchase.price, cost(purchase, purchase.granted) + share)
+}
+
+/** What the peer and the owner leave to the lane, whatever its own window. */
+function shared(quantumPrice: bigint, { peerExposure, ownerAllows }: Bounds): bigint {
+  const left = window.peer * quantumPrice - peerExposure
+  return ownerAllows === undefined ? left : Amount.min(left, ownerAllows)
+}
+
+/** Whether what others owe leaves the lane less than its own window. */
+export const isHeldBack = (bounds: Bounds): boolean => {
+  const { accepted, quantumPrice = 0n } = bounds
+  return quantumPrice > 0n && shared(quantumPrice, bounds) < credit(quantumPrice, accepted)
 }
 
 /**

@@ -32,6 +32,7 @@ export const price = Codec.record<Price>({
 export const quote = Codec.record<Quote>({
   resource: Codec.text(limits.resourceBytesMax),
   price,
+  asset: Codec.address,
   quantum: Codec.uint64,
   size: Codec.optional(Codec.uint64),
   sha256: Codec.optional(Codec.bytes(32)),

@@ -3,7 +3,7 @@
  * them. Debt of a lane that was closed unpaid stays with the peer who left it.
  */
 import * as Amount from '../core/amount.js'
-import type { Address, Hex } from '../core/bytes.js'
+import { type Address, type Hex, zeroAddress } from '../core/bytes.js'
 import type { Channel } from '../core/channel.js'
 import * as Codec from '../core/codec.js'
 import * as Counted from '../core/counted.js'
@@ -29,12 +29,19 @@ export type LanesPorts = {
   readonly onPayment: (role: 'payer' | 'payee', end: Payer | Payee, by: bigint) => void
 }
 
-type Owned<End> = { readonly end: End; readonly signer: Address }
+/** One end of a lane, the signing key of whoever is at the other, and the asset that it holds. */
+type Owned<End> = { readonly end: End; readonly signer: Address; readonly asset: Address }
+
+/** A payee's end, and what its peer owes us on it. */
+type Owed = Owned<Payee> & { exposure: bigint }
 
 export class Lanes {
   readonly #ports: LanesPorts
   readonly #payers = new Map<string, Owned<Payer>>()
-  readonly #payees = new Map<string, Owned<Payee>>()
+  readonly #payees = new Map<string, Owed>()
+  readonly #byChannel = new Map<Hex, Set<Payer | Payee>>()
+  /** What is owed to us per asset, and there per peer: each payment asks for it, however many lanes there are. */
+  readonly #exposures = new Map<string, bigint>()
 
   constructor(ports: LanesPorts) {
     this.#ports = ports
@@ -53,17 +60,19 @@ export class Lanes {
     return this.#payees.get(Records.laneKey(channelId, lane))?.signer
   }
 
-  /** Lanes by which we pay the peer with this signing key. */
-  paying(signer: Address): Payer[] {
-    return [...this.#payers.values()].filter((each) => each.signer === signer).map(({ end }) => end)
+  /** Lanes by which we pay the peer with this signing key, in one asset or any. */
+  paying(signer: Address, asset?: Address): Payer[] {
+    return [...this.#payers.values()]
+      .filter((each) => each.signer === signer && (asset ?? each.asset) === each.asset)
+      .map(({ end }) => end)
   }
 
   /** Both ends' lanes of one channel. */
   of(channelId: Hex): { payers: Payer[]; payees: Payee[] } {
-    const here = ({ end }: Owned<Payer | Payee>): boolean => end.channelId === channelId
+    const ends = [...(this.#byChannel.get(channelId) ?? [])]
     return {
-      payers: [...this.#payers.values()].filter(here).map(({ end }) => end),
-      payees: [...this.#payees.values()].filter(here).map(({ end }) => end),
+      payers: ends.filter((end) => end instanceof Payer),
+      payees: ends.filter((end) => end instanceof Payee),
     }
   }
 
@@ -93,10 +102,14 @@ export class Lanes {
     for (const lane of lanesOf(channel)) this.#add(channel, lane)
     for (const end of this.#closed(channel)) {
       const key = Records.laneKey(end.channelId, end.id)
+      const owed = this.#payees.get(key)
+      if (owed !== undefined) this.#expose(owed, 0n)
       this.#payers.delete(key)
       this.#payees.delete(key)
+      this.#byChannel.get(channel.id)?.delete(end)
       end.wake()
     }
+    if (this.#byChannel.get(channel.id)?.size === 0) this.#byChannel.delete(channel.id)
   }
 
   /**
@@ -108,14 +121,14 @@ export class Lanes {
     const writes = ends.map((end): Write => {
       return { key: Records.laneKey(end.channelId, end.id), value: undefined }
     })
-    const debts = new Map<Address, bigint>()
-    for (const end of ends) {
-      const signer = this.payerOf(end.channelId, end.id)
-      if (!(end instanceof Payee) || signer === undefined || end.exposure === 0n) continue
-      debts.set(signer, (debts.get(signer) ?? this.#writtenOff(signer)) + end.exposure)
+    const debts = new Map<string, bigint>()
+    for (const { channelId, id } of ends) {
+      const owed = this.#payees.get(Records.laneKey(channelId, id))
+      if (owed === undefined || owed.end.exposure === 0n) continue
+      const key = debtKey(owed)
+      debts.set(key, (debts.get(key) ?? this.#writtenOff(owed)) + owed.end.exposure)
     }
-    for (const [signer, debt] of debts)
-      writes.push(Records.write(debtKey(signer), Codec.amount, debt))
+    for (const [key, debt] of debts) writes.push(Records.write(key, Codec.amount, debt))
     return writes
   }
 
@@ -126,7 +139,8 @@ export class Lanes {
     return [...payers, ...payees].filter((end) => !lanes.some(({ id }) => id === end.id))
   }
 
-  #add(channel: Channel, { id, payer, payee }: Lane): void {
+  #add(channel: Channel, { id, payer, payee, asset: index }: Lane): void {
+    const asset = channel.parameters.assets[index] ?? zeroAddress
     const key = Records.laneKey(channel.id, id)
     const signer = signerAt(channel, payer === channel.seat ? payee : payer)
     const lane = (): Lane | undefined =>
@@ -142,39 +156,63 @@ export class Lanes {
         ...this.#ports,
         onPaid: (end: Payer, by: bigint) => onPayment('payer', end, by),
       }
-      this.#payers.set(key, { signer, end: new Payer(ports, channel.id, id, promisable) })
+      const end = new Payer(ports, channel.id, id, promisable)
+      this.#payers.set(key, { signer, asset, end })
+      this.#enlist(end)
     }
     if (payee === channel.seat && !this.#payees.has(key)) {
       const ports = {
         ...this.#ports,
         capacity: (end: Payee) => this.#capacity(end),
-        bounds: (end: Payee) => this.#bounds(end, signer),
+        bounds: () => this.#bounds(owed),
+        onExposed: (_: Payee, amount: bigint) => this.#expose(owed, amount),
         onPaid: (end: Payee, by: bigint) => onPayment('payee', end, by),
-        onFreed: (end: Payee) => this.#onFreed(end),
+        onFreed: () => this.#onFreed(owed),
       }
-      this.#payees.set(key, { signer, end: new Payee(ports, channel.id, id, lane) })
+      const end = new Payee(ports, channel.id, id, lane)
+      const owed: Owed = { signer, asset, end, exposure: 0n }
+      this.#payees.set(key, owed)
+      this.#expose(owed, end.exposure)
+      this.#enlist(end)
     }
   }
 
-  /** More credit may be free for other lanes now, of this peer or of any. */
-  #onFreed(end: Payee): void {
+  #enlist(end: Payer | Payee): void {
+    const ends = this.#byChannel.get(end.channelId)
+    if (ends === undefined) this.#byChannel.set(end.channelId, new Set([end]))
+    else ends.add(end)
+  }
+
+  /** Keeps count of what is owed to us. */
+  #expose(owed: Owed, amount: bigint): void {
+    const by = amount - owed.exposure
+    owed.exposure = amount
+    for (const key of [owed.asset, peerKey(owed)]) {
+      const sum = (this.#exposures.get(key) ?? 0n) + by
+      if (sum === 0n) this.#exposures.delete(key)
+      else this.#exposures.set(key, sum)
+    }
+  }
+
+  /** More credit may be free for other lanes now, of this peer or of any, where that was what held them back. */
+  #onFreed({ end }: Owed): void {
     for (const other of this.#payees.values())
-      if (other.end !== end && other.end.hasStreams) other.end.poke()
+      if (other.end.isHeldBack && other.end !== end) other.end.poke()
   }
 
-  #bounds(end: Payee, signer: Address): Omit<Bounds, 'accepted'> {
+  #bounds(owed: Owed): Omit<Bounds, 'accepted' | 'quantumPrice'> {
     const { exposureMax } = this.#ports
-    const writtenOff = this.#writtenOff(signer)
-    let [peerExposure, allExposure] = [writtenOff, 0n]
-    for (const other of this.#payees.values()) {
-      if (other.end === end) continue
-      allExposure += other.end.exposure
-      if (other.signer === signer) peerExposure += other.end.exposure
-    }
+    const others = (key: string): bigint => (this.#exposures.get(key) ?? 0n) - owed.exposure
+    const writtenOff = this.#writtenOff(owed)
     const ownerAllows =
-      exposureMax === undefined ? undefined : Amount.larger(0n, exposureMax - allExposure)
-    const capacity = this.#capacity(end)
-    return { capacity, peerExposure, ownerAllows, writtenOff, ownerMax: exposureMax }
+      exposureMax === undefined ? undefined : Amount.larger(0n, exposureMax - others(owed.asset))
+    return {
+      capacity: this.#capacity(owed.end),
+      peerExposure: writtenOff + others(peerKey(owed)),
+      ownerAllows,
+      writtenOff,
+      ownerMax: exposureMax,
+    }
   }
 
   #capacity({ channelId, id }: Payee): bigint {
@@ -183,8 +221,8 @@ export class Lanes {
   }
 
   /** What this peer left unpaid on lanes that are gone. */
-  #writtenOff(signer: Address): bigint {
-    return Records.read(this.#ports.store, debtKey(signer), Codec.amount) ?? 0n
+  #writtenOff(owed: Owed): bigint {
+    return Records.read(this.#ports.store, debtKey(owed), Codec.amount) ?? 0n
   }
 }
 
@@ -195,4 +233,6 @@ export class Lanes {
 const lanesOf = (channel: Channel | undefined): readonly Lane[] =>
   channel === undefined || !isOpen(channel) ? [] : (channel.complete?.body.lanes ?? [])
 
-const debtKey = (signer: Address): string => `debt/${signer}`
+const peerKey = ({ signer, asset }: Owed): string => `${signer}/${asset}`
+
+const debtKey = (owed: Owed): string => `debt/${peerKey(owed)}`

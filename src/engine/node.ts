@@ -41,7 +41,7 @@ export type NodePorts = {
   readonly sleep: Sleep
   /** 32-byte secrets: the seat's state-signing key, and the device's lane key. */
   readonly keys: { readonly signing: Uint8Array; readonly session: Uint8Array }
-  /** The most that all peers together may owe us, in base units; no limit where undefined. */
+  /** The most that all peers together may owe us, in base units of each asset; no limit where undefined. */
   readonly exposureMax: bigint | undefined
   /** What channels hold; the native coin where left out. */
   readonly asset?: Address | undefined
@@ -56,6 +56,8 @@ export type NodePorts = {
 export type ConsumeOptions = {
   /** The most it may cost, in base units. */
   readonly budget?: bigint
+  /** What is paid in, by default the node's own asset; a resource sold in another one is not bought. */
+  readonly asset?: Address
   /** Id of the purchase, by default a new one; that of an older one goes on where it was acknowledged to. */
   readonly purchase?: Hex
   /** When bytes count as durable: once the next are asked for (`auto`), or only by `acknowledge`. */
@@ -156,7 +158,7 @@ export class Node {
     })
     this.#channels = new Channels({
       ...ports,
-      asset: ports.asset ?? zeroAddress,
+      asset: this.asset,
       accept: ports.accept,
       challengePeriod: ports.challengePeriod,
       onProblem: (error) => this.#problem(error),
@@ -171,6 +173,7 @@ export class Node {
       domain: ledger.domain,
       peer: ports.network.peer,
       signing: keys.signing,
+      asset: this.asset,
       lanes: this.#lanes,
       channel: (id) => this.#book.get(id),
       ended: this.#ended.signal,
@@ -212,6 +215,11 @@ export class Node {
   /** Our account on the execution layer. */
   get account(): Address {
     return this.#ports.ledger.account
+  }
+
+  /** What channels hold, and resources cost, unless told. */
+  get asset(): Address {
+    return this.#ports.asset ?? zeroAddress
   }
 
   /** The execution layer, as this node's account sees it. */
@@ -293,7 +301,7 @@ export class Node {
 
   /**
    * Buys `resource` from the peer: a stream of its bytes, paid as they are acknowledged.
-   * @throws PurchaseError, NodeError `BUDGET_TOO_SMALL`, `NO_CHANNEL`, NetworkError
+   * @throws PurchaseError, NodeError `BUDGET_TOO_SMALL`, `NO_CHANNEL`, `WRONG_ASSET`, NetworkError
    */
   async consume(
     address: string,
@@ -305,6 +313,7 @@ export class Node {
     const link = await this.#channels.connect(address, signal)
     const asked = await Purchase.ask(link, resource, signal)
     try {
+      checkAsset(asked.quote, options.asset ?? this.asset)
       const payer = this.#payerFor(link, asked.quote, id, budget)
       await this.#peers.bind(link, payer, signal)
       const { crypto, ledger, keys, network } = this.#ports
@@ -339,7 +348,7 @@ export class Node {
   #payerFor(link: Link, quote: Quote.Quote, purchase: Hex, budget: bigint | undefined): Payer {
     const total = checkBudget(quote, budget)
     const live = (payer: Payer): boolean => this.#book.get(payer.channelId)?.phase === 'live'
-    const payers = this.#lanes.paying(link.signer ?? zeroAddress).filter(live)
+    const payers = this.#lanes.paying(link.signer ?? zeroAddress, quote.asset).filter(live)
     const begun = payers.find((payer) => payer.acknowledged(purchase) !== undefined)
     const payer = begun ?? payers.find((each) => this.#channels.free(each) >= total)
     if (payer !== undefined) return payer
@@ -410,6 +419,18 @@ export function checkBudget(
     `"${resource}" costs ${total}, the budget is ${budget}. Nothing was paid; give a larger --budget.`,
   )
 }
+
+/** Amounts of another asset mean something else. @throws NodeError `WRONG_ASSET` */
+export function checkAsset(quote: Quote.Quote, asset: Address): void {
+  if (quote.asset === asset) return
+  throw new NodeError(
+    'WRONG_ASSET',
+    `"${quote.resource}" is sold in ${nameOf(quote.asset)}, and you pay in ${nameOf(asset)}. Nothing was paid; ` +
+      'choose the asset that the seller takes.',
+  )
+}
+
+const nameOf = (asset: Address): string => (asset === zeroAddress ? 'the native coin' : asset)
 
 /** What a node refuses its owner or a peer. */
 export class NodeError extends SluiceError {

@@ -2,7 +2,7 @@
  * What a node offers: resources by name, and the streams that sell them. A bounded number of streams runs
  * for one connection; what a peer does wrong on one of them ends that one.
  */
-import type { Hex } from '../core/bytes.js'
+import type { Address, Hex } from '../core/bytes.js'
 import type { Channel } from '../core/channel.js'
 import { SluiceError } from '../core/errors.js'
 import type { Lane } from '../core/lane.js'
@@ -20,6 +20,8 @@ import * as Sale from './sale.js'
 /** What is offered under a name. */
 export type ServeOptions = {
   readonly price: Price.Price
+  /** What it is paid in; by default the node's own asset. */
+  readonly asset?: Address
   /** The content from `offset` on: bytes, or pieces on the resource's own timeline (see `Piece`). */
   readonly open: Sale.Offer['open']
   /** Offset steps in all; unknown for a live stream. */
@@ -33,6 +35,8 @@ export type ServeOptions = {
 
 export type OffersPorts = Omit<Sale.SalePorts, 'find' | 'lane'> & {
   readonly lanes: Lanes
+  /** The node's own asset. */
+  readonly asset: Address
   readonly channel: (id: Hex) => Channel | undefined
   /** Aborts when the node ends. */
   readonly ended: AbortSignal
@@ -55,7 +59,7 @@ export class Offers {
       throw new OfferError('RESOURCE_TAKEN', `"${resource}" is offered already.`)
     const price = Price.check(options.price)
     const quantum = options.quantum ?? Price.quantum(price)
-    const { size, sha256, open, signal } = options
+    const { asset = this.#ports.asset, size, sha256, open, signal } = options
     const withdraw = new AbortController()
     const signals = [withdraw.signal, this.#ports.ended, ...(signal === undefined ? [] : [signal])]
     const withdrawn = AbortSignal.any(signals)
@@ -66,7 +70,7 @@ export class Offers {
       if (receipts.length < limits.receiptsMax) receipts.push(receipt)
       changed.notify()
     }
-    const quote = { resource, price, quantum, size, sha256 }
+    const quote = { resource, price, asset, quantum, size, sha256 }
     if (!withdrawn.aborted)
       this.#offers.set(resource, {
         quote,
@@ -107,7 +111,7 @@ export class Offers {
       const ports = {
         ...this.#ports,
         find: (resource: string) => this.#find(resource),
-        lane: (from: Link, channelId: Hex, id: bigint) => this.#lane(from, channelId, id),
+        lane: (from: Link, opening: Sale.Opening) => this.#lane(from, opening),
       }
       await Sale.serve(ports, link, stream)
     } catch (error) {
@@ -130,8 +134,8 @@ export class Offers {
     )
   }
 
-  /** The lane that pays for a stream: a live one, between us and the peer of this very connection. */
-  #lane(link: Link, channelId: Hex, id: bigint): { payee: Payee; lane: Lane } {
+  /** The lane that pays for a stream: a live one in its asset, from the peer of this very connection. */
+  #lane(link: Link, { channelId, lane: id, quote }: Sale.Opening): { payee: Payee; lane: Lane } {
     const channel = this.#ports.channel(channelId)
     const payee = this.#ports.lanes.payee(channelId, id)
     const lane = channel?.complete?.body.lanes.find((each) => each.id === id)
@@ -139,6 +143,11 @@ export class Offers {
       throw new OfferError('LANE_UNKNOWN', `There is no lane ${id} of channel ${channelId} here.`)
     if (signerAt(channel, lane.payer) !== link.signer || channel.phase !== 'live')
       throw new OfferError('LANE_UNKNOWN', 'This lane does not pay for this connection.')
+    if (channel.parameters.assets[lane.asset] !== quote.asset)
+      throw new OfferError(
+        'WRONG_ASSET',
+        `"${quote.resource}" is sold in another asset than this lane holds.`,
+      )
     return { payee, lane }
   }
 }
@@ -146,7 +155,7 @@ export class Offers {
 /** A resource or lane that is not here, or too many streams. */
 export class OfferError extends SluiceError {
   constructor(
-    code: 'RESOURCE_TAKEN' | 'RESOURCE_UNKNOWN' | 'LANE_UNKNOWN' | 'STREAM_LIMIT',
+    code: 'RESOURCE_TAKEN' | 'RESOURCE_UNKNOWN' | 'LANE_UNKNOWN' | 'WRONG_ASSET' | 'STREAM_LIMIT',
     message: string,
   ) {
     super(code, message)

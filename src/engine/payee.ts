@@ -28,7 +28,9 @@ export type PayeePorts = {
   /** What the lane can be counted on to pay. */
   readonly capacity: (payee: Payee) => bigint
   /** The same, what its peer owes elsewhere, and what the owner allows. */
-  readonly bounds: (payee: Payee) => Omit<Meter.Bounds, 'accepted'>
+  readonly bounds: (payee: Payee) => Omit<Meter.Bounds, 'accepted' | 'quantumPrice'>
+  /** What the payer owes us now. */
+  readonly onExposed: (payee: Payee, amount: bigint) => void
   readonly onPaid: (payee: Payee, by: bigint) => void
   /** The exposure fell: others may be granted more. */
   readonly onFreed: (payee: Payee) => void
@@ -66,7 +68,9 @@ export class Payee {
   #saved = 0
   #flushing = false
   #failure: unknown
+  /** What was owed after the last write. */
   #exposed: bigint
+  #isHeldBack = false
   #settled = 0n
   /** Counters for people: ticks are chain steps. */
   ticks = 0
@@ -114,6 +118,11 @@ export class Payee {
     return Meter.find(this.#meter, id)
   }
 
+  /** Whether its credit ends where other lanes owe too much: it gains when they pay. */
+  get isHeldBack(): boolean {
+    return this.#isHeldBack && this.hasStreams
+  }
+
   get hasStreams(): boolean {
     return this.#streams.length > 0
   }
@@ -147,6 +156,7 @@ export class Payee {
   /** The layer has paid so much on the lane, perhaps by a claim that we never saw: it is paid all the same. */
   settle(amount: bigint): void {
     this.#settled = Amount.larger(this.#settled, amount)
+    this.#measure(this.#meter)
   }
 
   /**
@@ -198,7 +208,7 @@ export class Payee {
     begin: Omit<Parameters<typeof Meter.open>[1], 'id'>,
     offset: bigint,
   ): Promise<void> {
-    this.#meter = Meter.open(this.#meter, { ...begin, id: stream.purchase }, offset)
+    this.#measure(Meter.open(this.#meter, { ...begin, id: stream.purchase }, offset))
     const older = this.#streams.find(({ purchase }) => purchase === stream.purchase)
     if (older !== undefined) {
       this.#remove(older)
@@ -212,7 +222,7 @@ export class Payee {
   acknowledge(purchase: Hex, offset: bigint): void {
     const meter = Meter.acknowledge(this.#meter, purchase, offset)
     if (meter === this.#meter) return
-    this.#meter = meter
+    this.#measure(meter)
     this.#changed.notify()
   }
 
@@ -302,15 +312,15 @@ export class Payee {
     stream.limit = stream.sent
     const meter = Meter.release(this.#meter, stream.purchase, stream.sent)
     if (meter === this.#meter) return
-    this.#meter = meter
+    this.#measure(meter)
     this.#touch()
   }
 
   /** The stream is over; `finished` when drained and paid. */
   async end(stream: Stream, finished: boolean): Promise<void> {
     if (!this.#remove(stream)) return
-    this.#meter = Meter.release(this.#meter, stream.purchase, stream.sent)
-    if (finished) this.#meter = Meter.finish(this.#meter, stream.purchase)
+    const meter = Meter.release(this.#meter, stream.purchase, stream.sent)
+    this.#measure(finished ? Meter.finish(meter, stream.purchase) : meter)
     await this.#save()
   }
 
@@ -323,6 +333,12 @@ export class Payee {
   /** Looks whether more can be granted, for instance after another lane of the peer was paid. */
   poke(): void {
     if (this.#grant() !== this.#meter) this.#touch()
+  }
+
+  /** All that changes what the payer owes comes through here: the node adds it up over its lanes. */
+  #measure(meter: Meter.Meter): void {
+    this.#meter = meter
+    this.#ports.onExposed(this, this.exposure)
   }
 
   /** One write at a time; whatever comes meanwhile shares the next. A failure is told to all who wait here. */
@@ -352,7 +368,7 @@ export class Payee {
       while (this.#saved < this.#asked) {
         await Promise.resolve()
         const round = this.#asked
-        this.#meter = this.#grant()
+        this.#measure(this.#grant())
         const record = { claim: this.#claim, meter: this.#meter }
         // A lane that is closed has left the store.
         if (this.#lane() !== undefined)
@@ -362,6 +378,7 @@ export class Payee {
         const by = Claim.amount(record.claim) - this.accepted
         this.#durable = record
         this.#saved = round
+        this.#measure(this.#meter)
         this.#changed.notify()
         if (by > 0n) this.#ports.onPaid(this, by)
         const freed = this.exposure < this.#exposed
@@ -379,6 +396,7 @@ export class Payee {
   /** The meter with every stream granted what it may have; the first in line changes every time. */
   #grant(): Meter.Meter {
     if (this.#lane() === undefined) return this.#meter
+    this.#isHeldBack = Meter.isHeldBack(this.#bounds())
     const meter = this.#share(this.#meter, this.#streams)
     const starved = this.#streams.find((stream) => lacks(meter, stream))
     const fed = starved === undefined ? meter : this.#feed(starved, meter)

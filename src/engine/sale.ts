@@ -6,7 +6,7 @@ import * as Amount from '../core/amount.js'
 import { fromHex, type Hex, toHex } from '../core/bytes.js'
 import { SluiceError, toProblem } from '../core/errors.js'
 import type { Lane } from '../core/lane.js'
-import * as Opening from '../core/opening.js'
+import * as StreamOpening from '../core/opening.js'
 import * as Quote from '../core/quote.js'
 import * as Receipt from '../core/receipt.js'
 import { offsetMax, payloadMax, type StreamMessage } from '../core/stream-message.js'
@@ -43,10 +43,17 @@ export type SalePorts = {
   readonly peer: string
   /** The seat's key. */
   readonly signing: Uint8Array
-  /** The offer of a name; the only one for an empty name. @throws SaleError `RESOURCE_UNKNOWN` */
+  /** The offer of a name; the only one for an empty name. @throws OfferError `RESOURCE_UNKNOWN` */
   readonly find: (resource: string) => Offer
-  /** The lane that the peer of this link pays us by. @throws SaleError `LANE_UNKNOWN` */
-  readonly lane: (link: Link, channelId: Hex, lane: bigint) => { payee: Payee; lane: Lane }
+  /** The lane that the peer of this link pays us by. @throws OfferError `LANE_UNKNOWN`, `WRONG_ASSET` */
+  readonly lane: (link: Link, opening: Opening) => { payee: Payee; lane: Lane }
+}
+
+/** The lane that a consumer names, and what it is to pay for. */
+export type Opening = {
+  readonly channelId: Hex
+  readonly lane: bigint
+  readonly quote: Quote.Quote
 }
 
 /** Serves one stream to its end; everything a peer does wrong is told to it and thrown. */
@@ -102,7 +109,7 @@ class Sale {
     this.#send({ type: 'quote', quote: offer.quote, nonce })
     const open = await this.#message('open')
     if (open === undefined) return
-    const { payee, lane } = this.#ports.lane(this.#link, open.channelId, open.lane)
+    const { payee, lane } = this.#ports.lane(this.#link, { ...open, quote: offer.quote })
     this.#checkOpening(open, lane, offer.quote, nonce)
     const { price, quantum } = offer.quote
     const terms = { quote: toHex(Quote.hash(offer.quote)), price, quantum }
@@ -156,7 +163,7 @@ class Sale {
     quote: Quote.Quote,
     nonce: Uint8Array,
   ): void {
-    const opening: Opening.Opening = {
+    const opening: StreamOpening.Opening = {
       channelId: open.channelId,
       lane: open.lane,
       payer: this.#link.peer,
@@ -164,7 +171,7 @@ class Sale {
       quote: Quote.hash(quote),
       nonce,
     }
-    const digest = Opening.digest(this.#ports.domain, opening)
+    const digest = StreamOpening.digest(this.#ports.domain, opening)
     if (this.#ports.crypto.secp256k1.recover(digest, open.signature) !== lane.sessionKey)
       throw new SaleError('BAD_SIGNATURE', "The stream is not opened by the lane's session key.")
   }

@@ -10,7 +10,7 @@ import { dirname } from 'node:path'
 import { equals, type Hex, toHex } from '../core/bytes.js'
 import type { Quote } from '../core/quote.js'
 import type { Receipt } from '../core/receipt.js'
-import { checkBudget, type Node } from '../engine/node.js'
+import { checkAsset, checkBudget, type Node } from '../engine/node.js'
 import type { Purchase } from '../engine/purchase.js'
 import { diskError, PartFile } from './part-file.js'
 import { checkPrice, FileError, hashFile } from './sell-file.js'
@@ -73,6 +73,7 @@ export async function buyFile(
     checkPrice(quote.price)
     const present = await findFile(out, quote, signal)
     if (present !== undefined) return present
+    checkAsset(quote, node.asset)
     checkBudget(quote, budget)
     await writeNote(out, note)
   }

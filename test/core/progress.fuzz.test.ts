@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import * as Amount from '../../src/core/amount.js'
-import { type Hex, toHex } from '../../src/core/bytes.js'
+import { type Hex, toHex, zeroAddress } from '../../src/core/bytes.js'
 import type * as Lane from '../../src/core/lane.js'
 import * as Meter from '../../src/core/meter.js'
 import * as Price from '../../src/core/price.js'
@@ -135,6 +135,7 @@ const wanted: fc.Arbitrary<Wanted> = price.chain((price) => {
       quote: fc.record({
         resource: fc.constant('film'),
         price: fc.constant(price),
+        asset: fc.constant(zeroAddress),
         // A provider may sell by more than the natural quantum.
         quantum: fc.bigInt({ min: natural, max: natural * 3n }),
         size: fc.oneof(

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { zeroAddress } from '../../src/core/bytes.js'
 import * as Claim from '../../src/core/claim.js'
 import * as Lane from '../../src/core/lane.js'
 import { limits } from '../../src/core/limits.js'
@@ -176,7 +177,15 @@ it('a stream leaves room in its window for the next piece', () => {
   const quote = (text: string, quantum?: bigint) => {
     const price = Price.parse(text)
     const size = undefined
-    return { resource: 'r', price, quantum: quantum ?? Price.quantum(price), size, sha256: size }
+    const asset = zeroAddress
+    return {
+      resource: 'r',
+      price,
+      asset,
+      quantum: quantum ?? Price.quantum(price),
+      size,
+      sha256: size,
+    }
   }
   // 65,536 bytes at 3/KiB are 192: ticks of 96, and half a quantum of room.
   expect(Promised.termsOf(quote('3/KiB'), 192n)).toEqual({ unit: 96n, slack: 96n })

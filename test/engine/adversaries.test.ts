@@ -1,6 +1,6 @@
 /** Peers that lie, stop, repeat and babble: what each gets, and what it does to the others. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { concat, uint } from '../../src/core/bytes.js'
+import { concat, uint, zeroAddress } from '../../src/core/bytes.js'
 import * as Frame from '../../src/core/frame.js'
 import { limits } from '../../src/core/limits.js'
 import * as Meter from '../../src/core/meter.js'
@@ -145,6 +145,12 @@ describe('a stream that the lane did not authorise gets nothing:', () => {
 
   it('a lane that is not there', async () => {
     await checkRefused(await link.consume('file', raw.lane(lane.channelId, 9n)), 'LANE_UNKNOWN')
+  })
+
+  it('a lane that holds another asset than the price counts', async () => {
+    const asset = `0x${'77'.repeat(20)}` as const
+    seller.node.serve('gold', { price: byteByByte, asset, ...bytesOf(300_000) })
+    await checkRefused(await link.consume('gold', lane), 'WRONG_ASSET')
   })
 
   it("another peer's lane, even with its session key", async () => {
@@ -321,6 +327,7 @@ describe('a seller', () => {
   const quote = {
     resource: 'file',
     price: byteByByte,
+    asset: zeroAddress,
     quantum: 65_536n,
     size: 100_000n,
     sha256: undefined,

@@ -131,6 +131,17 @@ describe('a stream by the second', () => {
   })
 })
 
+it('is not bought in another asset than the one it is sold in', async () => {
+  const asset = `0x${'77'.repeat(20)}` as const
+  seller.node.serve('gold', { price: Price.parse('1/B'), asset, ...bytesOf(1_000) })
+  const { id } = await buyer.node.open(seller.address, { deposit: 1_000n })
+  const about = { code: 'WRONG_ASSET', message: expect.stringContaining(asset) }
+  await expect(buyer.node.consume(seller.address, 'gold')).rejects.toMatchObject(about)
+  const paying = buyer.node.consume(seller.address, 'gold', { asset })
+  await expect(paying).rejects.toMatchObject({ code: 'NO_CHANNEL' })
+  expect(buyer.node.lane(id, 0n)?.owed).toBe(0n)
+})
+
 describe('a quiet stream', () => {
   const silent: ServeOptions['open'] = async function* (_, signal) {
     await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))

@@ -56,6 +56,7 @@ describe.each([
       capacity,
       bounds,
       onPaid: () => undefined,
+      onExposed: () => undefined,
       onFreed: () => undefined,
     }
     return new Payee(ports, channelId, id, () => lanes.find((lane) => lane.id === id))

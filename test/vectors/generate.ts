@@ -354,12 +354,25 @@ function streams() {
       resource: 'film.mkv',
       price: { amount: 3n, per: 1_024n, unit: 'byte' },
       code: 0,
+      asset: zeroAddress,
       quantum: 65_536n,
       size: 1_000_000n,
       sha256: filler('content'),
     },
-    { resource: '', price: { amount: 5n, per: 1n, unit: 'second' }, code: 1, quantum: 1_000n },
-    { resource: 'Wörter', price: { amount: 2n, per: 1n, unit: 'item' }, code: 2, quantum: 1n },
+    {
+      resource: '',
+      price: { amount: 5n, per: 1n, unit: 'second' },
+      code: 1,
+      asset: address('token'),
+      quantum: 1_000n,
+    },
+    {
+      resource: 'Wörter',
+      price: { amount: 2n, per: 1n, unit: 'item' },
+      code: 2,
+      asset: zeroAddress,
+      quantum: 1n,
+    },
   ].map(({ code, ...quote }) => {
     const optional = (bytes: Uint8Array | undefined) =>
       bytes === undefined ? uint(0, 1) : join(uint(1, 1), bytes)
@@ -368,6 +381,7 @@ function streams() {
       uint(quote.price.amount, 32),
       uint(quote.price.per, 32),
       uint(code, 1),
+      unhex(quote.asset),
       uint(quote.quantum, 8),
       optional(quote.size === undefined ? undefined : uint(quote.size, 8)),
       optional(quote.sha256),

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import * as Appointment from '../../src/core/appointment.js'
+import type { Address } from '../../src/core/bytes.js'
 import * as Chain from '../../src/core/chain.js'
 import * as Claim from '../../src/core/claim.js'
 import * as Dispute from '../../src/core/dispute.js'
@@ -85,7 +86,8 @@ it('quotes, stream openings and receipts', () => {
   for (const { hash, price, ...quote } of all.stream.quotes) {
     const unit = price.unit as Unit
     const { size, sha256 } = { size: undefined, sha256: undefined, ...quote }
-    expect(Quote.hash({ ...quote, price: { ...price, unit }, size, sha256 })).toEqual(hash)
+    const asset = quote.asset as Address
+    expect(Quote.hash({ ...quote, asset, price: { ...price, unit }, size, sha256 })).toEqual(hash)
   }
   for (const { domain, opening, digest } of all.stream.openings) {
     const channelId = hex(opening.channelId)

@@ -158,22 +158,30 @@ function timeOf() {
 
 let places = 1_000
 
-async function createPerson(
-  { hub, layer, engine, random, time }: Ground,
+/** What runs at somebody's place, a node or a tower, on the ports that end with it. */
+type Resident = {
+  readonly addresses: readonly string[]
+  readonly events: { on(event: 'problem', listener: (error: SluiceError) => void): unknown }
+  start(): Promise<void>
+}
+
+type Ports = Pick<NodePorts, 'network' | 'ledger' | 'crypto' | 'sleep'> & { readonly keys: Keys }
+
+/** A place on the network where `settle` makes what runs there, again after each crash. */
+async function createPlace<T extends Resident>(
+  { hub, layer, engine, time }: Ground,
   name: string,
-  options: PersonOptions,
-): Promise<Person> {
-  const { funds = 0n, exposureMax, verifier, accept, tower } = options
-  const { disk: first = Disk.create(), store = (disk) => disk } = options
+  { funds = 0n, disk: first = Disk.create() }: Pick<PersonOptions, 'funds' | 'disk'>,
+  settle: (ports: Ports, disk: Disk.Disk) => T,
+) {
   const keys = keysOf(name)
   const ledger = await connectLedger(layer, keys.account, engine)
   const listen = [`/memory/${++places}`]
   await fund(ledger, funds)
   let disk = first
-  let running: { node: Node; network: Network; dead: AbortController } | undefined
+  let running: { resident: T; network: Network; dead: AbortController } | undefined
   let problems: SluiceError[] = []
-
-  const person: Person = {
+  const place = {
     name,
     keys,
     ledger,
@@ -183,12 +191,12 @@ async function createPerson(
     get problems() {
       return problems
     },
-    get node() {
-      if (running === undefined) throw new Error(`${name} has no node that runs`)
-      return running.node
+    get resident() {
+      if (running === undefined) throw new Error(`nothing runs at ${name}'s`)
+      return running.resident
     },
     get address() {
-      return person.node.addresses[0] ?? ''
+      return place.resident.addresses[0] ?? ''
     },
     balance: () => ledger.balance(ledger.account, zeroAddress),
     async crash() {
@@ -201,95 +209,59 @@ async function createPerson(
       await dying.network.close()
     },
     async start(other = disk) {
-      await person.crash()
+      await place.crash()
       disk = other
       problems = []
       const dead = new AbortController()
       const network = await hub.createNetwork({ privateKey: keys.peer, listen })
-      const node = new Node({
-        network,
-        store: store(disk.open()),
-        ledger: mortal(ledger, dead.signal),
-        crypto: engine,
-        verifier,
-        random,
-        sleep: sleepUntil(time, dead.signal),
-        keys,
-        exposureMax,
-        accept,
-        tower,
-        challengePeriod: BigInt(challengePeriod),
-      })
-      node.events.on('problem', (error) => problems.push(error))
-      running = { node, network, dead }
-      await node.start()
-      return node
-    },
-  }
-  await person.start()
-  return person
-}
-
-async function createWatchtower(
-  { hub, layer, engine, time }: Ground,
-  name: string,
-  { funds = 0n, limits }: WatchtowerOptions,
-): Promise<Watchtower> {
-  const keys = keysOf(name)
-  const ledger = await connectLedger(layer, keys.account, engine)
-  const listen = [`/memory/${++places}`]
-  await fund(ledger, funds)
-  const disk = Disk.create()
-  let running: { tower: Tower; network: Network; dead: AbortController } | undefined
-  let problems: SluiceError[] = []
-  const place: Watchtower = {
-    name,
-    keys,
-    disk,
-    ledger,
-    get problems() {
-      return problems
-    },
-    get tower() {
-      if (running === undefined) throw new Error(`${name} has no tower that runs`)
-      return running.tower
-    },
-    get address() {
-      return place.tower.addresses[0] ?? ''
-    },
-    balance: () => ledger.balance(ledger.account, zeroAddress),
-    async crash() {
-      const dying = running
-      running = undefined
-      if (dying === undefined) return
-      disk.crash()
-      dying.dead.abort()
-      hub.cut(dying.network.peer)
-      await dying.network.close()
-    },
-    async start() {
-      await place.crash()
-      problems = []
-      const dead = new AbortController()
-      const network = await hub.createNetwork({ privateKey: keys.peer, listen })
-      const tower = new Tower({
-        network,
-        store: disk.open(),
-        ledger: mortal(ledger, dead.signal),
-        crypto: engine,
-        sleep: sleepUntil(time, dead.signal),
-        signing: keys.signing,
-        limits,
-      })
-      tower.events.on('problem', (error) => problems.push(error))
-      running = { tower, network, dead }
-      await tower.start()
-      return tower
+      const sleep = sleepUntil(time, dead.signal)
+      const ports = { network, ledger: mortal(ledger, dead.signal), crypto: engine, sleep, keys }
+      const resident = settle(ports, disk)
+      resident.events.on('problem', (error) => problems.push(error))
+      running = { resident, network, dead }
+      await resident.start()
+      return resident
     },
   }
   await place.start()
   return place
 }
+
+async function createPerson(
+  ground: Ground,
+  name: string,
+  { store = (disk) => disk, ...options }: PersonOptions,
+): Promise<Person> {
+  const { exposureMax, verifier, accept, tower } = options
+  const place = await createPlace(ground, name, options, (ports, disk) => {
+    const own = { random: ground.random, store: store(disk.open()), verifier }
+    const terms = { exposureMax, accept, tower, challengePeriod: BigInt(challengePeriod) }
+    return new Node({ ...ports, ...own, ...terms })
+  })
+  return withName(place, 'node')
+}
+
+async function createWatchtower(
+  ground: Ground,
+  name: string,
+  { limits, ...options }: WatchtowerOptions,
+): Promise<Watchtower> {
+  const place = await createPlace(
+    ground,
+    name,
+    options,
+    ({ keys, ...ports }, disk) =>
+      new Tower({ ...ports, store: disk.open(), signing: keys.signing, limits }),
+  )
+  return withName(place, 'tower')
+}
+
+/** The place, with a name for what runs there. */
+const withName = <P extends { readonly resident: unknown }, N extends string>(
+  place: P,
+  name: N,
+): P & { readonly [key in N]: P['resident'] } =>
+  Object.defineProperty(place, name, { get: () => place.resident }) as never
 
 /** The sleep of somebody who may die, and then never wakes. */
 const sleepUntil =

@@ -15,22 +15,22 @@ export const pooledMin = 16
 /** Most signatures of one batch. */
 export const signaturesMax = 4_096
 
-/** All digests, then all signatures, addresses and verdicts, then whether to stop. */
+/** The control words, then all digests, signatures, addresses and verdicts. */
 export type Batch = SharedArrayBuffer
-
-/** Indices of a batch: `from`, and those after it below `to`. */
-export type Range = { readonly from: number; readonly to: number }
 
 /** A verdict of neither value was not given yet: silence is never consent. */
 const verdict = { accepted: 1, refused: 2 } as const
 
 const sizes = { digest: 32, signature: 65, address: 20, verdict: 1 } as const
 const entrySize = sizes.digest + sizes.signature + sizes.address + sizes.verdict
-const stopSize = 1
+
+/** Words of 32 bits: the index that is judged next, by whoever takes it, and whether to stop. */
+const control = { next: 0, stop: 1 } as const
+const controlSize = 2 * Int32Array.BYTES_PER_ELEMENT
 
 /** A signature of any other length than 65 bytes stays all zeroes, which is refused too. */
 export function from(signed: readonly Signed[]): Batch {
-  const batch = new SharedArrayBuffer(signed.length * entrySize + stopSize)
+  const batch = new SharedArrayBuffer(controlSize + signed.length * entrySize)
   const { digests, signatures } = views(batch)
   for (const [index, { digest, signature }] of signed.entries()) {
     assert(digest.length === sizes.digest, 'a digest to recover from has 32 bytes')
@@ -40,17 +40,27 @@ export function from(signed: readonly Signed[]): Batch {
   return batch
 }
 
-/** Gives the verdicts of `range`. May be repeated, and ends early once the batch is stopped. */
-export function judge(secp256k1: Secp256k1Engine, batch: Batch, range: Range): void {
-  const { digests, signatures, addresses, verdicts, stop } = views(batch)
-  for (let index = range.from; index < range.to; index++) {
-    if (Atomics.load(stop, 0) !== 0) return
+/**
+ * Gives verdicts until none is left to give, or the batch is stopped. Any number of threads may do so at once:
+ * each takes one signature at a time, so that all end together, however late one began.
+ */
+export function judge(secp256k1: Secp256k1Engine, batch: Batch): void {
+  const { words, digests, signatures, addresses, verdicts } = views(batch)
+  while (Atomics.load(words, control.stop) === 0) {
+    const index = Atomics.add(words, control.next, 1)
+    if (index >= verdicts.length) return
+    if (Atomics.load(verdicts, index) !== 0) continue
     const digest = entry(digests, sizes.digest, index).slice()
     const signature = entry(signatures, sizes.signature, index).slice()
     const address = recover(secp256k1, { digest, signature })
     if (address !== undefined) addresses.set(fromHex(address), index * sizes.address)
-    verdicts[index] = address === undefined ? verdict.refused : verdict.accepted
+    Atomics.store(verdicts, index, address === undefined ? verdict.refused : verdict.accepted)
   }
+}
+
+/** Whoever judges from now on also gives the verdicts that were taken and never given: a thread died with them. */
+export function rewind(batch: Batch): void {
+  Atomics.store(views(batch).words, control.next, 0)
 }
 
 /** Who signed; undefined where the signature is refused. */
@@ -77,25 +87,26 @@ export function answers(batch: Batch): (Address | undefined)[] {
 
 /** Nobody waits for this batch any more: whoever judges it may leave the rest. */
 export function stop(batch: Batch): void {
-  Atomics.store(views(batch).stop, 0, 1)
+  Atomics.store(views(batch).words, control.stop, 1)
 }
 
-export const isStopped = (batch: Batch): boolean => Atomics.load(views(batch).stop, 0) !== 0
+export const isStopped = (batch: Batch): boolean =>
+  Atomics.load(views(batch).words, control.stop) !== 0
 
 function views(batch: Batch) {
-  const count = (batch.byteLength - stopSize) / entrySize
-  let at = 0
+  const count = (batch.byteLength - controlSize) / entrySize
+  let at = controlSize
   const next = (size: number): Uint8Array => {
     const view = new Uint8Array(batch, at, size)
     at += size
     return view
   }
   return {
+    words: new Int32Array(batch, 0, controlSize / Int32Array.BYTES_PER_ELEMENT),
     digests: next(count * sizes.digest),
     signatures: next(count * sizes.signature),
     addresses: next(count * sizes.address),
     verdicts: next(count * sizes.verdict),
-    stop: next(stopSize),
   }
 }
 

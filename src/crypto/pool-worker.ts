@@ -4,13 +4,11 @@
 import * as Batch from './batch.js'
 import { loadEngine } from './load.js'
 
-export type Part = { readonly batch: Batch.Batch; readonly range: Batch.Range }
-
 // Once a thread. Not awaited up here: Piscina tries `require` first, which refuses such a module.
 const loading = loadEngine()
 
-/** The task that Piscina runs here. */
-export default async ({ batch, range }: Part): Promise<void> => {
+/** The task that Piscina runs here: a share of a batch that other threads judge as well. */
+export default async (batch: Batch.Batch): Promise<void> => {
   const { secp256k1 } = await loading
-  Batch.judge(secp256k1, batch, range)
+  Batch.judge(secp256k1, batch)
 }

@@ -9,15 +9,14 @@ import type { Address } from '../core/bytes.js'
 import { SluiceError } from '../core/errors.js'
 import * as Batch from './batch.js'
 import type { Secp256k1Engine } from './engine.js'
-import type { Part } from './pool-worker.js'
 
-/** A part any smaller is not worth its round trip. */
-const partMin = 8
+/** A share any smaller is not worth its round trip. */
+const shareMin = 8
 /** A thread takes its core, and some 20 MB; streams want cores too. */
 const threadsMaxDefault = 8
 /** Most batches under way; with the largest of them, 8 MB. */
 const batchesMaxDefault = 16
-/** After these a part is verified here: what kills threads must not stop a node. */
+/** After these a share is verified here: what kills threads must not stop a node. */
 const attemptsMax = 2
 
 export type Verifier = {
@@ -67,26 +66,29 @@ export function createVerifier(options: {
     return started
   }
 
-  async function judge(part: Part): Promise<void> {
+  /** One thread's share of `batch`. */
+  async function judge(batch: Batch.Batch): Promise<void> {
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
-      if (Batch.isStopped(part.batch)) return
+      if (Batch.isStopped(batch)) return
       try {
-        return await running().run(part)
+        return await running().run(batch)
       } catch {
         // Its thread died, or met a bug of ours, which shows itself below.
+        Batch.rewind(batch)
       }
     }
-    Batch.judge(secp256k1, part.batch, part.range)
+    Batch.judge(secp256k1, batch)
   }
 
   async function judgeAll(batch: Batch.Batch, count: number, signal?: AbortSignal): Promise<void> {
-    const parts = split(count, threads).map((range) => judge({ batch, range }))
-    const ended = Promise.allSettled(parts).then(() => {
+    const length = Math.min(threads, Math.ceil(count / shareMin))
+    const shares = Array.from({ length }, () => judge(batch))
+    const ended = Promise.allSettled(shares).then(() => {
       underWay.delete(ended)
     })
     underWay.add(ended)
     try {
-      await unlessAborted(Promise.all(parts), signal)
+      await unlessAborted(Promise.all(shares), signal)
     } catch (error) {
       Batch.stop(batch)
       throw error
@@ -144,15 +146,6 @@ function startPool(threads: number): Piscina {
   // The death of a thread without work. `workerDestroy` says the same; unheard, this ends the process.
   pool.on('error', () => undefined)
   return pool
-}
-
-/** `count` indices in ranges of one size, at most one a thread. */
-function split(count: number, threads: number): Batch.Range[] {
-  const size = Math.max(Math.ceil(count / threads), partMin)
-  const ranges: Batch.Range[] = []
-  for (let from = 0; from < count; from += size)
-    ranges.push({ from, to: Math.min(from + size, count) })
-  return ranges
 }
 
 /** What `promise` becomes, unless `signal` aborts first: then its reason is thrown. */

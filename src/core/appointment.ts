@@ -153,14 +153,32 @@ export function check(
         'each claim is on another lane that pays the seat',
       )
     seen.add(id)
-    if (
-      !isSame(
-        claim,
-        held?.claims.find((each) => laneOf(each) === id),
-      )
-    )
+    if (!isHeld(held, claim))
       Dispute.checkClaim(channelId, lane, claim, signerOf(context, claim), context.walk)
   }
+}
+
+/** A signature, and what it is of. */
+export type Signed = { readonly digest: Uint8Array; readonly signature: Uint8Array }
+
+/** What `check` will ask a judge about, for who has it verified together with what others ask. */
+export function asked(
+  domain: TypedData.Domain,
+  { parameters, newest, claims }: Appointment,
+  held: Appointment | undefined,
+): Signed[] {
+  const isKnown = held?.newest.version === newest.version
+  const digest = isKnown
+    ? undefined
+    : Complete.digest(domain, Parameters.id(domain, parameters), newest)
+  const states = digest && newest.signatures.map((signature) => ({ digest, signature }))
+  const vouchers = claims
+    .filter((claim) => !isHeld(held, claim))
+    .map(({ signed: { voucher, signature } }) => ({
+      digest: Voucher.digest(domain, voucher),
+      signature,
+    }))
+  return [...(states ?? []), ...vouchers]
 }
 
 /** What is held may only rise. */
@@ -190,6 +208,13 @@ function fallsBehind(appointment: Appointment, held: Claim.Claim): boolean {
 
 const signerOf = ({ domain, recover }: Context, { signed }: Claim.Claim): Address =>
   recover(Voucher.digest(domain, signed.voucher), signed.signature)
+
+/** Whether this very claim was proven before. */
+const isHeld = (held: Appointment | undefined, claim: Claim.Claim): boolean =>
+  isSame(
+    claim,
+    held?.claims.find((each) => laneOf(each) === laneOf(claim)),
+  )
 
 const isSame = (claim: Claim.Claim, held: Claim.Claim | undefined): boolean =>
   held !== undefined &&

@@ -9,8 +9,8 @@ import * as Introduction from '../core/introduction.js'
 import type { Message } from '../core/message.js'
 import * as Proposal from '../core/proposal.js'
 import * as Voucher from '../core/voucher.js'
-import * as Batch from '../crypto/batch.js'
 import type { Engine } from '../crypto/engine.js'
+import { type Gather, gatherer } from '../crypto/gather.js'
 import type { Verifier } from '../crypto/pool.js'
 import { type Book, seatOf } from './book.js'
 import type { Lanes } from './lanes.js'
@@ -55,11 +55,14 @@ export class Peers {
   /** Signing keys of peers that have shown since our start what they hold. */
   readonly #synced = new Set<Address>()
   readonly #ticks: Ticks
+  /** Undefined where there are no other threads. */
+  readonly #gather: Gather | undefined
   #connections = 0
 
   constructor(ports: PeersPorts) {
     this.#ports = ports
     this.#ticks = new Ticks(ports.crypto)
+    this.#gather = ports.verifier && gatherer(ports.verifier)
   }
 
   async start(): Promise<void> {
@@ -310,7 +313,7 @@ export class Peers {
   async #onPayFrames(link: Link, bodies: readonly Uint8Array[]): Promise<void> {
     const number = this.#peers.get(link.connection.id)?.number ?? 0
     const frames = bodies.map(PayFrame.decode)
-    const signers = await this.#signers(link, frames)
+    const signers = await this.#signers(frames)
     let ticks: Uint8Array[] = []
     for (const [at, frame] of frames.entries()) {
       if (frame.type === 'ticks') ticks.push(frame.frames)
@@ -323,30 +326,23 @@ export class Peers {
     this.#ticks.take(number, ticks)
   }
 
-  /** Who signed the vouchers of a batch that is worth other threads, by their place; the rest is verified where it is taken. */
-  async #signers(
-    link: Link,
-    frames: readonly PayFrame.PayFrame[],
-  ): Promise<ReadonlyMap<number, Address>> {
-    const { verifier, ledger } = this.#ports
+  /** Who signed the vouchers among these, by their place, where it was found out on other threads. */
+  async #signers(frames: readonly PayFrame.PayFrame[]): Promise<ReadonlyMap<number, Address>> {
     const known = new Map<number, Address>()
-    const places = frames.flatMap(({ type }, at) => (type === 'voucher' ? [at] : []))
-    if (verifier === undefined || places.length < Batch.pooledMin) return known
-    const { closed } = link.connection
-    for (let from = 0; from < places.length; from += Batch.signaturesMax) {
-      const some = places.slice(from, from + Batch.signaturesMax)
-      const signed = some.flatMap((at) => {
-        const frame = frames[at]
-        if (frame?.type !== 'voucher') return []
-        const { voucher, signature } = frame.signed
-        return [{ digest: Voucher.digest(ledger.domain, voucher), signature }]
-      })
-      while (!verifier.ready()) await verifier.drained(closed)
-      const signers = await verifier.recoverAll(signed, closed)
-      for (const [index, at] of some.entries()) {
-        const signer = signers[index]
-        if (signer !== undefined) known.set(at, signer)
-      }
+    if (this.#gather === undefined) return known
+    const vouchers = [...frames.entries()].flatMap(([at, frame]) =>
+      frame.type === 'voucher' ? [{ at, signed: frame.signed }] : [],
+    )
+    const { domain } = this.#ports.ledger
+    const signers = await this.#gather(vouchers.length, () =>
+      vouchers.map(({ signed: { voucher, signature } }) => ({
+        digest: Voucher.digest(domain, voucher),
+        signature,
+      })),
+    )
+    for (const [index, { at }] of vouchers.entries()) {
+      const signer = signers[index]
+      if (signer !== undefined) known.set(at, signer)
     }
     return known
   }

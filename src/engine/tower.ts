@@ -12,6 +12,8 @@ import * as Introduction from '../core/introduction.js'
 import * as Parameters from '../core/parameters.js'
 import type { WatchMessage } from '../core/watch-message.js'
 import type { Engine } from '../crypto/engine.js'
+import { type Gather, gatherer, knowing } from '../crypto/gather.js'
+import type { Verifier } from '../crypto/pool.js'
 import { Appointments, keyOf, limitsDefault, TowerError, type TowerLimits } from './appointments.js'
 import { Guard, type Ward } from './guard.js'
 import type {
@@ -31,6 +33,8 @@ export type TowerPorts = {
   readonly store: Store
   readonly ledger: Ledger
   readonly crypto: Engine
+  /** Other threads for what many clients bring at once; without it all is verified on this one. */
+  readonly verifier?: Verifier | undefined
   readonly sleep: Sleep
   /** Signs receipts. */
   readonly signing: Uint8Array
@@ -53,6 +57,7 @@ export class Tower {
   readonly #ports: TowerPorts
   readonly #held: Appointments
   readonly #guard: Guard
+  readonly #gather: Gather | undefined
   readonly #ended = new AbortController()
   /** One stream a connection: more would only share its work. */
   readonly #talking = new Set<string>()
@@ -63,6 +68,7 @@ export class Tower {
     this.#ports = ports
     const { store, ledger, sleep } = ports
     const limits = { ...limitsDefault, ...ports.limits }
+    this.#gather = ports.verifier && gatherer(ports.verifier)
     this.#held = new Appointments(store, limits)
     this.#guard = new Guard(
       {
@@ -272,7 +278,8 @@ export class Tower {
     try {
       const gist = Appointment.summary(ledger.domain, appointment)
       const order = Appointment.digest(ledger.domain, gist)
-      if (crypto.secp256k1.recover(order, signature) !== client) throw notTheSeat
+      const [known] = (await this.#gather?.(1, () => [{ digest: order, signature }])) ?? []
+      if ((known ?? crypto.secp256k1.recover(order, signature)) !== client) throw notTheSeat
       const time = await this.#take(channelId, client, appointment)
       const digest = Appointment.receiptDigest(ledger.domain, gist, time)
       const receipt = crypto.secp256k1.sign(digest, signing)
@@ -297,7 +304,6 @@ export class Tower {
   ): Promise<bigint> {
     const { ledger, crypto } = this.#ports
     const { parameters, seat, newest } = appointment
-    const { recover } = crypto.secp256k1
     if (parameters.seats[seat]?.signer !== client) throw notTheSeat
     // A channel with money in it costs something to make: nobody fills the tower for free.
     const [view, time] = await Promise.all([ledger.channel(channelId), ledger.time()])
@@ -306,12 +312,30 @@ export class Tower {
     const key = keyOf(channelId, seat)
     if (view.challenge !== undefined)
       await this.#held.keepPosted(key, channelId, view.challenge.root)
+    const recover = await this.#recover(appointment, this.#held.get(key))
     const context = { domain: ledger.domain, recover, walk: crypto.chain.walk }
     Appointment.check(context, appointment, this.#held.get(key))
     await this.#held.put(channelId, client, appointment)
     this.events.emit('appointment', { channelId, seat, version: newest.version })
     if (view.challenge !== undefined) this.#guard.tend(key)
     return time
+  }
+
+  /** Knows who signed an appointment, where that was found out on other threads. */
+  async #recover(
+    appointment: Appointment.Appointment,
+    held: Appointment.Appointment | undefined,
+  ): Promise<Engine['secp256k1']['recover']> {
+    const { secp256k1 } = this.#ports.crypto
+    if (this.#gather === undefined) return secp256k1.recover
+    const { domain } = this.#ports.ledger
+    let asked: Appointment.Signed[] = []
+    const most = appointment.newest.signatures.length + appointment.claims.length
+    const signers = await this.#gather(most, () => {
+      asked = Appointment.asked(domain, appointment, held)
+      return asked
+    })
+    return knowing(secp256k1, asked, signers)
   }
 
   #problem(error: unknown): void {

@@ -4,6 +4,7 @@ import type { Appointment } from '../../src/core/appointment.js'
 import * as Signed from '../../src/core/appointment.js'
 import * as Introduction from '../../src/core/introduction.js'
 import type { WatchMessage } from '../../src/core/watch-message.js'
+import { createVerifier, type Verifier } from '../../src/crypto/pool.js'
 import { Talk, watchProtocol } from '../../src/engine/watch-talk.js'
 import { createWorld, type Person, quiet, type Watchtower, type World } from '../support/world.js'
 import * as Quarrel from './support/quarrel.js'
@@ -234,6 +235,34 @@ describe('many clients', () => {
     }
     await expect.poll(() => tower.tower.load).toEqual({ clients: 0, channels: 0, bytes: 0 })
   })
+})
+
+it('has what many bring at once verified on other threads, and refuses each who lies for itself', async () => {
+  const batches: number[] = []
+  const pool = createVerifier({ secp256k1: world.engine.secp256k1, threads: 2 })
+  const recoverAll: Verifier['recoverAll'] = (signed) => {
+    batches.push(signed.length)
+    return pool.recoverAll(signed)
+  }
+  const busy = await world.watchtower('busy', { verifier: { ...pool, recoverAll } })
+  const appointments = []
+  for (let at = 0; at < 20; at++) {
+    const it = await quarrel(world, seller, `buyer ${at}`)
+    appointments.push({ raw: await talk(it, busy), mine: own(it, 1) })
+  }
+  const [liar] = appointments
+  if (liar === undefined) throw new Error('there are twenty')
+  const [theirs, ...others] = liar.mine.newest.signatures
+  if (theirs === undefined) throw new Error('it is signed')
+  const forged = [theirs.with(40, (theirs[40] ?? 0) ^ 1), ...others]
+  liar.mine = { ...liar.mine, newest: { ...liar.mine.newest, signatures: forged } }
+  const answers = await Promise.all(appointments.map(({ raw, mine }) => raw.appoint(mine)))
+  const [first, ...rest] = answers
+  expect(first).toMatchObject({ type: 'refused', code: 'BAD_SIGNATURE' })
+  expect(rest.map(({ type }) => type)).toEqual(rest.map(() => 'receipt'))
+  // The orders of all of them, and then two signatures of each state.
+  expect(batches).toEqual([20, 40])
+  await pool.close()
 })
 
 it('holds the same number of bytes however many payments there were', async () => {

@@ -1,4 +1,4 @@
-/** Vouchers that arrive in one read: from sixteen on the pool's threads verify them, and nothing else changes. */
+/** Vouchers that arrive in one turn: from sixteen on the pool's threads verify them, and nothing else changes. */
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { pooledMin } from '../../src/crypto/batch.js'
 import { createVerifier, type Verifier } from '../../src/crypto/pool.js'
@@ -55,6 +55,21 @@ it('on threads where they are many', async () => {
   await quiet(held)
   expect(held()).toBe(400n)
   expect(batches).toEqual([40])
+})
+
+it('together with those of other payers that came in the same turn', async () => {
+  const other = await rawPeer(world, 'other', { funds: 1_000_000_000n })
+  const [far, mine] = [await other.upgrade(seller.address), rising(10)]
+  const theirs = await other.open(far, 300_000n)
+  const place = await far.bind(theirs)
+  const more = Array.from({ length: 10 }, (_, at) => theirs.voucher(BigInt(at + 1) * 7n))
+  link.pay(...mine.map((voucher) => RawLane.frame(handle, voucher)))
+  far.pay(...more.map((voucher) => RawLane.frame(place, voucher)))
+  await answered
+  await quiet(held)
+  expect(held()).toBe(100n)
+  expect(seller.node.lane(theirs.channelId, theirs.id)?.claim).toBe(70n)
+  expect(batches).toEqual([20])
 })
 
 it('here where they are few', async () => {

@@ -77,6 +77,8 @@ export type World = {
 export type WatchtowerOptions = {
   readonly funds?: bigint
   readonly limits?: TowerPorts['limits']
+  /** Other threads for what many clients bring at once; without one all is verified on this. */
+  readonly verifier?: Verifier
 }
 
 /** A tower on a disk of its own. */
@@ -244,14 +246,14 @@ async function createPerson(
 async function createWatchtower(
   ground: Ground,
   name: string,
-  { limits, ...options }: WatchtowerOptions,
+  { limits, verifier, ...options }: WatchtowerOptions,
 ): Promise<Watchtower> {
   const place = await createPlace(
     ground,
     name,
     options,
     ({ keys, ...ports }, disk) =>
-      new Tower({ ...ports, store: disk.open(), signing: keys.signing, limits }),
+      new Tower({ ...ports, store: disk.open(), signing: keys.signing, verifier, limits }),
   )
   return withName(place, 'tower')
 }

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import '../support/fuzz.js'
 import * as Tick from '../../src/core/tick.js'
 import * as Kernel from '../../src/crypto/kernel.js'
+import * as Layout from '../../src/crypto/kernel-layout.js'
 import * as LaneTable from '../../src/crypto/lane-table.js'
 import * as Oracle from './oracle.js'
 import * as TableOracle from './table-oracle.js'
@@ -14,6 +15,8 @@ type World = {
   readonly tweak: Uint8Array
   readonly vouchers: readonly (LaneTable.LaneVoucher & { readonly chains: readonly Uint8Array[] })[]
 }
+
+const connectionOf = (handle: number): number => (handle < 2 ? 1 : 2)
 
 const bytes = (seed: number, size: number): Uint8Array =>
   Oracle.walk({ tweak: new Uint8Array(16), epoch: seed, digit: 0 }, 1, 1, new Uint8Array(32)).slice(
@@ -189,6 +192,69 @@ describe.each(Oracle.builds)('%s', async (build) => {
           for (const handle of [...handles].reverse()) ours.close(handle)
         }
       }),
+    )
+  })
+
+  it('writes its verdicts and the lanes it raises, and nothing else, at any alignment', async () => {
+    const kernel = await Kernel.instantiate(Oracle.wasmOf(build))
+    const table = Math.ceil(kernel.heapBase() / 65_536) * 65_536
+    const guarded = table + kernel.chunkSize()
+    // A page before the chunk of lanes, where frames and verdicts lie among junk, and one behind it.
+    kernel.memory.grow(2 + Math.ceil((guarded - kernel.memory.buffer.byteLength) / 65_536))
+    const memory = () => new Uint8Array(kernel.memory.buffer)
+    const tweak = bytes(77, 16)
+    const chain = Oracle.generate({ tweak, epoch: 3, digit: 0 }, 40, bytes(78, 32))
+    const nodeOf = (index: number) => chain.slice(index * 32, index * 32 + 32)
+    const scratch = guarded + 64
+    memory().set(tweak, scratch)
+    memory().set(nodeOf(0), scratch + 16)
+    const target = scratch + 64
+    const laneOf = (handle: number): Uint8Array => {
+      kernel.readLane(table, handle, target)
+      return memory().slice(target, target + Layout.laneSize)
+    }
+    for (const handle of [0, 1, 2, 3]) kernel.openLane(table, handle, 1, scratch)
+    for (const handle of [0, 1, 2, 3]) kernel.closeLane(table, handle)
+    const closed = memory().slice(table, guarded)
+    fc.assert(
+      fc.property(
+        fc.array(fc.record({ handle: fc.nat(5), index: fc.nat(42), honest: fc.boolean() }), {
+          maxLength: 90,
+        }),
+        fc.nat(255),
+        fc.nat(15),
+        fc.nat(15),
+        (choices, junk, odd, oddToo) => {
+          for (const handle of [0, 1, 2, 3]) {
+            kernel.openLane(table, handle, connectionOf(handle), scratch)
+            kernel.renewLane(table, handle, 3, 1, 40, 1, 1n << 60n, 0n, scratch + 16)
+          }
+          const sent = choices.map(({ handle, index, honest }) => {
+            const node = nodeOf(honest ? index : index + 1)
+            const entries = [{ digit: 0, index, node: node.length === 32 ? node : nodeOf(0) }]
+            return Tick.encode({ handle, epoch: 3, entries })
+          })
+          const frames = Buffer.concat(sent)
+          memory().fill(junk, guarded + 1_024)
+          const at = guarded + 1_024 + odd
+          memory().set(frames, at)
+          const verdicts = at + frames.length + 1 + oddToo
+          const [others, before] = [[2, 3].map(laneOf), memory().slice()]
+          const count = kernel.apply(table, Layout.chunkLanes, 1, at, frames.length, verdicts)
+          expect(count).toBe(choices.length)
+          const after = memory().slice()
+          for (const [from, to] of [
+            [kernel.heapBase(), table],
+            [guarded, verdicts],
+            [verdicts + count, after.length],
+          ] as const)
+            expect(Buffer.compare(after.subarray(from, to), before.subarray(from, to))).toBe(0)
+          // Of the chunk itself nothing but what lanes 0 and 1 show; 2 and 3 are of another connection.
+          expect([2, 3].map(laneOf)).toEqual(others)
+          for (const handle of [0, 1, 2, 3]) kernel.closeLane(table, handle)
+          expect(Buffer.compare(memory().subarray(table, guarded), closed)).toBe(0)
+        },
+      ),
     )
   })
 

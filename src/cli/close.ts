@@ -83,12 +83,14 @@ async function force(node: Node, { id, seat }: Channel, waiting: Waiting): Promi
     }
   }
   const last = await follow(node, id, waiting)
-  if ((await patiently(waiting, () => node.ledger.channel(id)))?.status === 'live') {
+  const view = await patiently(waiting, () => node.ledger.channel(id))
+  if (view?.status === 'live') {
     output.event('resumed', { channelId: id }, `${short(id)} lives on: both sides resumed it.`)
     return
   }
-  const balance = node.channel(id)?.complete?.body.outcome.balances[seat]?.[0] ?? 0n
-  const received = last?.due[0] ?? balance
+  // Closed by a final state, which may be one that our disk has lost: what was paid is the layer's to say.
+  const before = node.channel(id)?.complete?.body.outcome.withdrawn[seat]?.[0] ?? 0n
+  const received = last?.due[0] ?? (view?.withdrawn[seat]?.[0] ?? 0n) - before
   output.event(
     'settled',
     { channelId: id, phase: node.channel(id)?.phase, received },
@@ -96,15 +98,16 @@ async function force(node: Node, { id, seat }: Channel, waiting: Waiting): Promi
   )
 }
 
-/** Says how a dispute goes on, until nothing more is to come for us; returns how it last stood. */
+/**
+ * Says how a dispute goes on, until nothing more is to come for us; returns how it ended, undefined where there
+ * is none any more because the channel was closed or resumed together.
+ */
 async function follow(node: Node, id: Hex, waiting: Waiting): Promise<DisputeView | undefined> {
   const { output, signal } = waiting
-  let last: DisputeView | undefined
   let said = { stage: '', at: 0 }
   for (;;) {
     const view = await patiently(waiting, () => node.dispute(id))
-    if (view === undefined || view.isSettled) return view ?? last
-    last = view
+    if (view === undefined || view.isSettled) return view
     const stage = stageOf(view)
     if (stage.name !== said.stage || Date.now() - said.at >= lineMs) {
       said = { stage: stage.name, at: Date.now() }

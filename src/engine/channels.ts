@@ -200,18 +200,15 @@ export class Channels {
   /** Opens a lane from us to another seat, out of our balance; returns its id. */
   async openLane(id: Hex, options: AmountOptions & { readonly payee: number }): Promise<bigint> {
     const { payee, amount: reserved, signal } = options
-    const { session, book } = this.#ports
+    const { session } = this.#ports
     const { seat: payer } = this.#find(id)
     const asset = this.#assetOf(id, options)
     let lane = 0n
-    await book.change(
-      id,
-      ({ complete }) => {
-        lane = complete?.body.outcome.nextLane ?? 0n
-        return [{ type: 'lane-open', payer, payee, asset, reserved, sessionKey: session }]
-      },
-      signal,
-    )
+    const open = ({ complete }: Channel): readonly Update[] => {
+      lane = complete?.body.outcome.nextLane ?? 0n
+      return [{ type: 'lane-open', payer, payee, asset, reserved, sessionKey: session }]
+    }
+    await this.#change(id, open, signal)
     return lane
   }
 
@@ -237,7 +234,7 @@ export class Channels {
       const amount = missing(now)
       return amount > 0n ? [{ type: 'top-up', seat, asset, amount }] : undefined
     }
-    return book.change(id, credit, options.signal)
+    return this.#change(id, credit, options.signal)
   }
 
   /** Takes money out of our balance while the channel lives on; resolves once the layer has paid. */
@@ -246,14 +243,13 @@ export class Channels {
     const { book } = this.#ports
     const { seat } = this.#find(id)
     const asset = this.#assetOf(id, options)
-    await book.change(id, () => [{ type: 'withdraw', seat, asset, amount }], signal)
+    await this.#change(id, () => [{ type: 'withdraw', seat, asset, amount }], signal)
     return book.until(id, (now) => !isOpen(now) || !now.calls.includes('withdraw'), signal)
   }
 
   /** Moves what we have earned on our lanes into our balance; streams run on meanwhile. */
   async fold(id: Hex, options: { readonly signal?: AbortSignal } = {}): Promise<Channel> {
-    const { book, lanes } = this.#ports
-    this.#find(id)
+    const { lanes } = this.#ports
     const earned = ({ complete, seat }: Channel): readonly Update[] | undefined => {
       const updates = (complete?.body.lanes ?? []).flatMap(
         ({ id: lane, payee, folded }): Update[] => {
@@ -263,7 +259,20 @@ export class Channels {
       )
       return updates.length > 0 ? updates : undefined
     }
-    return book.change(id, earned, options.signal)
+    return this.#change(id, earned, options.signal)
+  }
+
+  /**
+   * Brings a change about with all other seats. Where one of them is away it fails and is taken back: who
+   * waits for a peer that may never come back does so by calling again.
+   */
+  async #change(
+    id: Hex,
+    updates: (channel: Channel) => readonly Update[] | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Channel> {
+    const links = await this.#linksTo(this.#find(id), signal)
+    return this.#ports.book.change(id, updates, whileOpen(links, signal))
   }
 
   /** Has all seats agree that a challenged channel lives on; resolves once it does. */
@@ -272,7 +281,7 @@ export class Channels {
     const wanted = ({ phase }: Channel): readonly Update[] | undefined =>
       phase === 'challenged' ? [{ type: 'resume' }] : undefined
     await book.refresh(id)
-    await book.change(id, wanted, signal)
+    await this.#change(id, wanted, signal)
     return book.until(id, ({ phase }) => phase !== 'challenged', signal)
   }
 
@@ -281,8 +290,7 @@ export class Channels {
     const { book } = this.#ports
     const channel = this.#find(id)
     if (channel.phase === 'live' || channel.phase === 'challenged') {
-      const links: Link[] = []
-      for (const { signer } of peersOf(channel)) links.push(await this.#linkTo(signer, signal))
+      const links = await this.#linksTo(channel, signal)
       await this.#end(channel, links, whileOpen(links, signal))
     }
     return book.until(id, (now) => !isOpen(now), signal)
@@ -331,32 +339,44 @@ export class Channels {
     await Promise.all(links.map((link) => peers.inStep(link).catch(() => undefined)))
   }
 
-  /** A link to the peer, over the connection that exists or the address it was last reached at. */
-  async #linkTo(signer: Address, signal: AbortSignal | undefined): Promise<Link> {
-    const { peers, store } = this.#ports
+  /** Links to all other seats, over the connections that exist or where they were last reached. */
+  async #linksTo(channel: Channel, signal: AbortSignal | undefined): Promise<Link[]> {
+    const links: Link[] = []
+    for (const { signer } of peersOf(channel))
+      links.push(await this.#linkTo(channel, signer, signal))
+    return links
+  }
+
+  async #linkTo(channel: Channel, signer: Address, signal: AbortSignal | undefined): Promise<Link> {
+    const { peers } = this.#ports
     const link = peers.find(signer)
     if (link !== undefined) {
       await peers.inStep(link, signal)
       return link
     }
-    const address = store.get(addressKey(signer))
+    const address = this.#addressOf(channel, signer)
     if (address === undefined)
       throw new ChannelsError(
         'PEER_UNREACHABLE',
         'The peer is not connected, and it never listened for us.',
       )
-    return this.connect(new TextDecoder().decode(address), signal)
+    return this.connect(address, signal)
+  }
+
+  /** Where a seat was last reached, or else said it listens; undefined where it never did. */
+  #addressOf({ parameters, addresses }: Channel, signer: Address): string | undefined {
+    const known = this.#ports.store.get(addressKey(signer))
+    if (known !== undefined) return new TextDecoder().decode(known)
+    return addresses[Parameters.seatOf(parameters, signer) ?? -1] || undefined
   }
 
   /** Connects to the seats of a channel that have not shown yet what they hold, where we know how. */
   reach(channel: Channel): void {
-    for (const [seat, { signer }] of channel.parameters.seats.entries()) {
-      const { peers, store, onProblem } = this.#ports
-      if (seat === channel.seat || peers.isSynced(signer) || this.#reaching.has(signer)) continue
-      const known = store.get(addressKey(signer))
-      const address =
-        known === undefined ? channel.addresses[seat] : new TextDecoder().decode(known)
-      if (address === undefined || address === '' || peers.find(signer) !== undefined) continue
+    for (const { signer } of peersOf(channel)) {
+      const { peers, onProblem } = this.#ports
+      if (peers.isSynced(signer) || this.#reaching.has(signer)) continue
+      const address = this.#addressOf(channel, signer)
+      if (address === undefined || peers.find(signer) !== undefined) continue
       this.#reaching.add(signer)
       this.connect(address, undefined)
         .catch(onProblem)

@@ -270,22 +270,28 @@ export class Node {
     throw new NodeError('BAD_OPTIONS', 'One address takes a deposit, several take deposits.')
   }
 
-  /** Opens a lane from us to another seat, out of our balance; returns its id. @throws BookError */
+  /**
+   * Opens a lane from us to another seat, out of our balance; returns its id. This and the other changes of a
+   * channel need all seats: they fail where one cannot be reached or goes away, and wait for one that is
+   * there and says nothing until `signal` aborts. What failed so may still have been signed by the others:
+   * look at the channel once they are back, before doing it again.
+   * @throws BookError, NetworkError, ChannelsError `PEER_UNREACHABLE`
+   */
   openLane(id: Hex, options: AmountOptions & { readonly payee: number }): Promise<bigint> {
     return this.#channels.openLane(id, options)
   }
 
-  /** Adds money to a channel while it lives. @throws BookError, LedgerError */
+  /** Adds money to a channel while it lives. @throws as `openLane`, LedgerError */
   topUp(id: Hex, options: AmountOptions): Promise<Channel> {
     return this.#channels.topUp(id, options)
   }
 
-  /** Takes money out of our balance in a channel while it lives, to our account. @throws BookError */
+  /** Takes money out of our balance in a channel while it lives, to our account. @throws as `openLane` */
   withdraw(id: Hex, options: AmountOptions): Promise<Channel> {
     return this.#channels.withdraw(id, options)
   }
 
-  /** Moves what our lanes have earned into our balance; streams run on meanwhile. @throws BookError */
+  /** Moves what our lanes have earned into our balance; streams run on meanwhile. @throws as `openLane` */
   fold(id: Hex, options: { readonly signal?: AbortSignal } = {}): Promise<Channel> {
     return this.#channels.fold(id, options)
   }
@@ -376,7 +382,7 @@ export class Node {
     await this.#defender.challenge(id)
   }
 
-  /** Has all seats agree that a challenged channel lives on. @throws BookError */
+  /** Has all seats agree that a challenged channel lives on. @throws as `openLane` */
   resume(id: Hex, options: { readonly signal?: AbortSignal } = {}): Promise<Channel> {
     return this.#channels.resume(id, options.signal)
   }

@@ -9,6 +9,7 @@ import { expect } from 'vitest'
 import { type Address, type Hex, zeroAddress } from '../../src/core/bytes.js'
 import * as Price from '../../src/core/price.js'
 import { connectLedger, openIdentity } from '../../src/sluice.js'
+import type { Computer } from '../support/lan.js'
 import { type Line, type Running, run, sluice } from '../support/processes.js'
 
 export type Role = 'ledger' | 'tower' | 'seller' | 'buyer'
@@ -23,7 +24,13 @@ export type MarketOptions = {
   readonly challengePeriod?: number
   /** The seller has a watchtower, which listens before it. */
   readonly tower?: boolean
+  /** Where each process runs; all on this computer where left out. */
+  readonly place?: (role: Role) => Computer
+  /** What buyers dial instead of the seller's own address. */
+  readonly front?: (multiaddr: string) => Promise<string>
 }
+
+const here: Computer = { host: '127.0.0.1', under: [] }
 
 type Balances = { readonly buyer: bigint; readonly seller: bigint }
 
@@ -44,12 +51,18 @@ export class Market {
   readonly #running = new Map<Role, Running>()
   #url = ''
   #multiaddr = ''
+  #dialled = ''
   #tower = ''
   readonly #period: readonly string[]
+  readonly #place: (role: Role) => Computer
+  readonly #front: (multiaddr: string) => Promise<string>
   #sales = 0
+  #minted = 0n
 
   private constructor(options: MarketOptions) {
     const { directory, bytes, price = '3/KiB', random, challengePeriod } = options
+    this.#place = options.place ?? (() => here)
+    this.#front = options.front ?? (async (multiaddr) => multiaddr)
     this.#period =
       challengePeriod === undefined ? [] : ['--challenge-period', String(challengePeriod)]
     this.directory = directory
@@ -89,8 +102,9 @@ export class Market {
     return this.#url
   }
 
+  /** Where buyers find the seller. */
   get multiaddr(): string {
-    return this.#multiaddr
+    return this.#dialled
   }
 
   home(role: Role): string {
@@ -116,28 +130,33 @@ export class Market {
     if (role === 'ledger') this.#url = now
     else if (role === 'tower') this.#tower = now
     else this.#multiaddr = now
+    if (role === 'seller' && before === '') this.#dialled = await this.#front(now)
     return running
   }
 
   #ledger(): Running {
-    const place = ['--home', this.home('ledger'), '--listen', '127.0.0.1:0']
-    return sluice(['ledger', ...place, ...this.#period, '--json'])
+    const { host, under } = this.#place('ledger')
+    const place = ['--home', this.home('ledger'), '--listen', `${host}:0`]
+    return sluice(['ledger', ...place, ...this.#period, '--json'], { under })
   }
 
   #watch(): Running {
-    return this.run('watch', '--home', this.home('tower'))
+    return this.runAs('tower', 'watch', ...this.#listen('tower'))
+  }
+
+  #listen(role: Role): string[] {
+    return ['--listen', `/ip4/${this.#place(role).host}/tcp/0`]
   }
 
   #seller(): Running {
     const tower = this.#tower === '' ? [] : ['--tower', this.#tower]
-    const home = ['--home', this.home('seller')]
-    return this.run('sell', this.file, '--price', this.#priceText, ...home, ...tower)
+    const terms = ['--price', this.#priceText, ...this.#listen('seller'), ...tower]
+    return this.runAs('seller', 'sell', this.file, ...terms)
   }
 
   /** A purchase with money in the buyer's account. */
   async begin(): Promise<Sale> {
-    const { ledger, account } = await this.#view('buyer')
-    await ledger.faucet(account, this.budget)
+    await this.fund('buyer', this.budget)
     this.#sales += 1
     const out = join(this.directory, `bought-${this.#sales}.bin`)
     return { out, before: await this.balances(), buyers: [] }
@@ -146,12 +165,18 @@ export class Market {
   /** Starts the buyer of a sale, or starts it again. */
   buy(sale: Sale, ...options: string[]): Running {
     const { out, buyers } = sale
-    const money = ['--budget', String(this.budget), '--home', this.home('buyer')]
-    const terms = [...money, ...this.#period, ...options]
-    const buyer = this.run('buy', this.#multiaddr, '--out', out, ...terms)
+    const terms = ['--budget', String(this.budget), ...this.#period, ...options]
+    const buyer = this.runAs('buyer', 'buy', this.#dialled, '--out', out, ...terms)
     this.#running.set('buyer', buyer)
     buyers.push(buyer)
     return buyer
+  }
+
+  /** Closes by force what a role has open, instead of whatever ran on its home. */
+  closeByForce(role: Role): Running {
+    const closing = this.runAs(role, 'close', '--force')
+    this.#running.set(role, closing)
+    return closing
   }
 
   /** Starts what was killed. */
@@ -169,10 +194,17 @@ export class Market {
     return sluice([...args, '--ledger', this.#url, '--json'])
   }
 
+  /** `sluice ARGS` with a role's home, where it runs. */
+  runAs(role: Role, ...args: string[]): Running {
+    const own = ['--home', this.home(role), '--ledger', this.#url, '--json']
+    return sluice([...args, ...own], { under: this.#place(role).under })
+  }
+
   /** Play money for whoever needs it. */
   async fund(role: Role, amount: bigint): Promise<void> {
     const { ledger, account } = await this.#view(role)
     await ledger.faucet(account, amount)
+    this.#minted += amount
   }
 
   /** What a challenge puts at stake on this ledger. */
@@ -186,6 +218,12 @@ export class Market {
       return ledger.balance(account, zeroAddress)
     }
     return { buyer: await balance('buyer'), seller: await balance('seller') }
+  }
+
+  /** Once every channel is closed, all money that there ever was lies in accounts again. */
+  async checkConserved(): Promise<void> {
+    const { buyer, seller } = await this.balances()
+    expect(buyer + seller).toBe(this.#minted)
   }
 
   async #view(role: Role) {

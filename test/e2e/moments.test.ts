@@ -68,10 +68,10 @@ describe('SIGKILL', () => {
     onTestFailed(() => console.log(market.transcript()))
     const sale = await market.begin()
     await market.buy(sale).event((said) => isLike(said, line))
-    const ledger = market.process('ledger').pid
-    process.kill(ledger, 'SIGSTOP')
+    const ledger = market.process('ledger')
+    ledger.signal('SIGSTOP')
     await market.kill(...roles)
-    if (!roles.includes('ledger')) process.kill(ledger, 'SIGCONT')
+    if (!roles.includes('ledger')) ledger.signal('SIGCONT')
     for (const role of roles) await market.restart(sale, role)
     expect(await market.process('buyer').ended).toMatchObject({ code: 0, error: undefined })
     await market.checkSettled(sale)

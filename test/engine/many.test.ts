@@ -81,9 +81,9 @@ describe('three seats', () => {
     await at(2).crash()
     at(1).node.serve('file', { price: byteByByte, ...bytesOf(30_000) })
     expect((await take(await at(0).node.consume(at(1).address, 'file'))).length).toBe(30_000)
-    const folded = at(1).node.fold(id)
+    await expect(at(1).node.fold(id)).rejects.toMatchObject({ code: 'PEER_UNREACHABLE' })
     await at(2).start()
-    await folded
+    await at(1).node.fold(id)
     expect(at(1).node.channel(id)?.complete?.body.outcome.balances).toEqual([
       [60_000n],
       [130_000n],

@@ -41,6 +41,8 @@ export type Running = {
    * process ends without it.
    */
   event(wanted: string | ((line: Line) => boolean), from?: number): Promise<Line>
+  /** Sends a signal, if the process is still there. */
+  signal(signal: NodeJS.Signals): void
   /** Sends a signal, SIGKILL by default, and waits until the process is gone. */
   kill(signal?: NodeJS.Signals): Promise<Ended>
   /** Resolves when the process is gone. */
@@ -106,6 +108,7 @@ export function sluice(args: readonly string[], options: RunOptions = {}): Runni
         }, reject)
       })
     },
+    signal: (signal) => void child.kill(signal),
     async kill(signal = 'SIGKILL') {
       child.kill(signal)
       return ended

@@ -5,7 +5,7 @@ import {Escrow} from "./Escrow.sol";
 import {Hash} from "./Hash.sol";
 import {Outcome} from "./Outcome.sol";
 import {Signed} from "./Signed.sol";
-import {Branches, Parameters, Preimage, State} from "./Types.sol";
+import {Parameters, Preimage, State} from "./Types.sol";
 
 /// How a channel ends, or goes on: closed by all, withdrawn from by all, or challenged by one seat, answered by
 /// anyone who has something newer, and frozen when the time for that is over.
@@ -43,13 +43,14 @@ abstract contract Dispute is Escrow {
         external
         nonReentrant
     {
-        (bytes32 id, Channel memory c) = _showable(p);
+        (bytes32 id, Channel memory c) = _channel(p);
+        _checkShowable(c, p);
         if (s.kind != FINAL) revert NotFinal();
         _checkVersion(c, c.challengedAt == 0 ? 0 : uint256(c.version) + 1, s.version);
         if (_root(preimage) != s.root) revert WrongRoot();
         _checkSigned(id, p, s, signatures);
         if (preimage.lanes != 0) revert NotFinal();
-        uint256[] memory dues = _finalDues(id, c, p, preimage.outcome);
+        uint256[] memory dues = _dues(id, c, p, preimage.outcome, true);
         bool fraud = c.challengedAt != 0 && _isFraud(id, c, s.version);
         c.flags |= CLOSED;
         channels[id] = c;
@@ -65,7 +66,8 @@ abstract contract Dispute is Escrow {
         external
         nonReentrant
     {
-        (bytes32 id, Channel memory c) = _showable(p);
+        (bytes32 id, Channel memory c) = _channel(p);
+        _checkShowable(c, p);
         if (s.kind == FINAL) revert WrongKind();
         _checkVersion(c, 0, s.version);
         if (_root(preimage) != s.root) revert WrongRoot();
@@ -73,7 +75,7 @@ abstract contract Dispute is Escrow {
         uint256[] memory amounts = _withdrawals(id, p, preimage.outcome);
         emit Withdrawn(id, s.version, amounts);
         c.flags |= CHANGED;
-        if (s.version > c.versionMin) c.versionMin = s.version;
+        c.versionMin = s.version;
         bool newer = c.challengedAt != 0 && s.version > c.version;
         bool fraud = newer && _isFraud(id, c, s.version);
         if (newer) _post(id, c, s);
@@ -90,7 +92,8 @@ abstract contract Dispute is Escrow {
         bytes calldata signatures,
         bytes calldata word
     ) external payable nonReentrant {
-        (bytes32 id, Channel memory c) = _showable(p);
+        (bytes32 id, Channel memory c) = _channel(p);
+        _checkShowable(c, p);
         if (c.challengedAt != 0) revert AlreadyChallenged();
         if (poster >= p.seats.length) revert NoSuchSeat();
         if (s.kind == FINAL) revert WrongKind();
@@ -109,7 +112,8 @@ abstract contract Dispute is Escrow {
 
     /// Shows a newer state than the posted one; anyone may.
     function answer(Parameters calldata p, State calldata s, bytes calldata signatures) external nonReentrant {
-        (bytes32 id, Channel memory c) = _showable(p);
+        (bytes32 id, Channel memory c) = _channel(p);
+        _checkShowable(c, p);
         if (c.challengedAt == 0) revert NotChallenged();
         if (s.kind == FINAL) revert WrongKind();
         _checkVersion(c, uint256(c.version) + 1, s.version);
@@ -123,7 +127,8 @@ abstract contract Dispute is Escrow {
     /// Ends a challenge with a state that says so, newer than what was posted, and the channel lives on. Whoever
     /// answered with that very state does not stand in its way.
     function resume(Parameters calldata p, State calldata s, bytes calldata signatures) external nonReentrant {
-        (bytes32 id, Channel memory c) = _showable(p);
+        (bytes32 id, Channel memory c) = _channel(p);
+        _checkShowable(c, p);
         if (c.challengedAt == 0) revert NotChallenged();
         if (s.kind != RESUME) revert WrongKind();
         uint256 posted = challenges[id].posted;
@@ -148,7 +153,7 @@ abstract contract Dispute is Escrow {
         _redeemUntil(c, p);
         if (c.flags & PAID != 0) revert AlreadyPaid();
         if (_root(preimage) != challenges[id].root) revert WrongRoot();
-        uint256[] memory dues = _frozenDues(id, c, p, preimage.outcome);
+        uint256[] memory dues = _dues(id, c, p, preimage.outcome, false);
         c.flags |= PAID;
         emit Frozen(id, dues);
         _endIfEmpty(id, c, p);
@@ -159,8 +164,11 @@ abstract contract Dispute is Escrow {
 
     /// Last second in which lanes are redeemed. Reverts unless the posted state can no longer change.
     function _redeemUntil(Channel memory c, Parameters calldata p) internal view returns (uint256) {
-        _checkLive(c, p);
-        if (c.challengedAt == 0) revert NotChallenged();
+        if (c.challengedAt == 0) {
+            // What was challenged came to life before; this only tells why it is too early.
+            _checkLive(c, p);
+            revert NotChallenged();
+        }
         uint256 statesUntil = c.challengedAt + p.challengePeriod;
         if (block.timestamp <= statesUntil) revert StatesOpen();
         return statesUntil + p.challengePeriod;
@@ -222,8 +230,9 @@ abstract contract Dispute is Escrow {
         }
     }
 
-    /// Takes out of what is held all that a final state gives: exactly what there is.
-    function _finalDues(bytes32 id, Channel memory c, Parameters calldata p, bytes calldata outcome)
+    /// Takes the balances of a state out of what is held. Those of a final state are all there is, to the unit; a
+    /// frozen one, which was posted unseen, gives as far as there is anything.
+    function _dues(bytes32 id, Channel memory c, Parameters calldata p, bytes calldata outcome, bool isFinal)
         private
         returns (uint256[] memory dues)
     {
@@ -233,35 +242,15 @@ abstract contract Dispute is Escrow {
             uint256 left = held[id][asset];
             for (uint256 seat = 0; seat < p.seats.length; ++seat) {
                 Outcome.Cell memory cell = Outcome.cell(outcome, _cell(p, seat, asset));
-                if (cell.pot != 0) revert NotFinal();
+                if (isFinal && cell.pot != 0) revert NotFinal();
                 (uint256 deposited, uint256 taken) = _amounts(id, c, p, seat, asset);
                 (uint256 due, bool negative) = Outcome.due(cell, deposited, taken);
-                if (negative || due > left) revert NotConserved();
-                left -= due;
-                dues[_cell(p, seat, asset)] = due;
-            }
-            if (left != 0) revert NotConserved();
-            held[id][asset] = 0;
-        }
-    }
-
-    /// Takes out of what is held the balances of a frozen state, as far as there is anything.
-    function _frozenDues(bytes32 id, Channel memory c, Parameters calldata p, bytes calldata outcome)
-        private
-        returns (uint256[] memory dues)
-    {
-        Outcome.check(outcome, p.seats.length, p.assets.length);
-        dues = new uint256[](p.seats.length * p.assets.length);
-        for (uint256 asset = 0; asset < p.assets.length; ++asset) {
-            uint256 left = held[id][asset];
-            for (uint256 seat = 0; seat < p.seats.length; ++seat) {
-                Outcome.Cell memory cell = Outcome.cell(outcome, _cell(p, seat, asset));
-                (uint256 deposited, uint256 taken) = _amounts(id, c, p, seat, asset);
-                (uint256 due,) = Outcome.due(cell, deposited, taken);
+                if (isFinal && (negative || due > left)) revert NotConserved();
                 if (due > left) due = left;
                 left -= due;
                 dues[_cell(p, seat, asset)] = due;
             }
+            if (isFinal && left != 0) revert NotConserved();
             held[id][asset] = left;
         }
     }
@@ -289,7 +278,7 @@ abstract contract Dispute is Escrow {
         if (!any) revert NothingToWithdraw();
     }
 
-    function _root(Preimage calldata b) private pure returns (bytes32) {
-        return Hash.root(Branches(Hash.outcome(b.outcome), b.lanes, b.code, b.objects));
+    function _root(Preimage calldata b) private view returns (bytes32) {
+        return Hash.root(Hash.outcome(b.outcome), b.lanes, b.code, b.objects);
     }
 }

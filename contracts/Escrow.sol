@@ -5,7 +5,7 @@ import {ChannelId} from "./ChannelId.sol";
 import {Hash} from "./Hash.sol";
 import {Purse} from "./Purse.sol";
 import {Signed} from "./Signed.sol";
-import {Branches, Parameters, State} from "./Types.sol";
+import {Parameters, State} from "./Types.sol";
 
 /// Channels and the money in them: opened with all signatures on state 0, funded seat by seat, topped up while
 /// they live, given back when they never came to life. An id is never usable again.
@@ -143,7 +143,8 @@ abstract contract Escrow is Purse {
         payable
         nonReentrant
     {
-        (bytes32 id, Channel memory c) = _showable(p);
+        (bytes32 id, Channel memory c) = _channel(p);
+        _checkShowable(c, p);
         if (c.challengedAt != 0) revert AlreadyChallenged();
         if (seat >= p.seats.length) revert NoSuchSeat();
         if (asset >= p.assets.length) revert NoSuchAsset();
@@ -214,9 +215,8 @@ abstract contract Escrow is Purse {
         if (c.flags & CLOSED != 0) revert ChannelClosed();
     }
 
-    /// The channel of these parameters, while states may be shown: it came to life, and is not frozen.
-    function _showable(Parameters calldata p) internal view returns (bytes32 id, Channel memory c) {
-        (id, c) = _channel(p);
+    /// Reverts unless states may be shown: the channel came to life, and is not frozen.
+    function _checkShowable(Channel memory c, Parameters calldata p) internal view {
         _checkLive(c, p);
         if (c.challengedAt != 0 && block.timestamp > c.challengedAt + p.challengePeriod) revert StatesOver();
     }
@@ -272,7 +272,7 @@ abstract contract Escrow is Purse {
         }
     }
 
-    function _openingRoot(Parameters calldata p) private pure returns (bytes32) {
+    function _openingRoot(Parameters calldata p) private view returns (bytes32) {
         bytes memory encoded =
             abi.encodePacked(uint8(p.seats.length), uint8(p.assets.length), uint64(0));
         for (uint256 seat = 0; seat < p.seats.length; ++seat) {
@@ -281,6 +281,6 @@ abstract contract Escrow is Purse {
                 encoded = bytes.concat(encoded, abi.encode(amount, amount, 0, 0));
             }
         }
-        return Hash.root(Branches(Hash.outcomeOf(encoded), 0, 0, 0));
+        return Hash.root(Hash.outcome(encoded), 0, 0, 0);
     }
 }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {Branches} from "./Types.sol";
-
 /// The tagged SHA-256 hashes of the state tree (BIP-340, "tagged hashes"), and the hash chains.
 /// Each tag is sha256("sluice/1/<name>"), given twice before what it separates.
 library Hash {
@@ -22,25 +20,21 @@ library Hash {
     /// A precompile did not answer: out of gas, or no EVM.
     error NoHash();
 
-    function outcome(bytes calldata encoded) internal pure returns (bytes32) {
-        return sha256(abi.encodePacked(OUTCOME, OUTCOME, encoded));
+    function outcome(bytes memory encoded) internal view returns (bytes32) {
+        return ofBytes(abi.encodePacked(OUTCOME, OUTCOME, encoded));
     }
 
-    function outcomeOf(bytes memory encoded) internal pure returns (bytes32) {
-        return sha256(abi.encodePacked(OUTCOME, OUTCOME, encoded));
+    function root(bytes32 outcome_, bytes32 lanes, bytes32 code, bytes32 objects) internal view returns (bytes32) {
+        return ofBytes(abi.encodePacked(ROOT, ROOT, outcome_, lanes, code, objects));
     }
 
-    function root(Branches memory b) internal pure returns (bytes32) {
-        return sha256(abi.encodePacked(ROOT, ROOT, b.outcome, b.lanes, b.code, b.objects));
-    }
-
-    function anchors(bytes32[] memory nodes) internal pure returns (bytes32) {
-        return sha256(abi.encodePacked(ANCHORS, ANCHORS, nodes));
+    function anchors(bytes32[] memory nodes) internal view returns (bytes32) {
+        return ofBytes(abi.encodePacked(ANCHORS, ANCHORS, nodes));
     }
 
     /// A lane's key in the tree; its first half tweaks the lane's chains.
-    function laneKey(bytes32 channelId, uint64 lane) internal pure returns (bytes32) {
-        return sha256(abi.encodePacked(LANE, LANE, channelId, lane));
+    function laneKey(bytes32 channelId, uint64 lane) internal view returns (bytes32) {
+        return ofBytes(abi.encodePacked(LANE, LANE, channelId, lane));
     }
 
     /// The root of the lanes' tree in which the encoded `lane` stands at `key`, next to `siblings`.
@@ -49,29 +43,36 @@ library Hash {
         view
         returns (bytes32 node)
     {
-        if (siblings.length > DEPTH_MAX) revert BadProof();
-        bytes32 value = sha256(abi.encodePacked(VALUE, VALUE, lane));
-        node = pair(LEAF, key, value);
-        unchecked {
-            // The deepest sibling is told apart by bit `depth` of the key, counted from its top.
-            uint256 bits = uint256(key) >> (256 - siblings.length);
-            for (uint256 depth = siblings.length; depth > 0; bits >>= 1) {
-                bytes32 sibling = siblings[--depth];
-                node = bits & 1 == 1 ? pair(NODE, sibling, node) : pair(NODE, node, sibling);
+        uint256 depth = siblings.length;
+        if (depth > DEPTH_MAX) revert BadProof();
+        bytes32 value = ofBytes(abi.encodePacked(VALUE, VALUE, lane));
+        node = ofBytes(abi.encodePacked(LEAF, LEAF, key, value));
+        bool ok = true;
+        assembly ("memory-safe") {
+            // NODE ‖ NODE ‖ left ‖ right, beyond the free memory pointer.
+            let message := mload(0x40)
+            mstore(message, NODE)
+            mstore(add(message, 0x20), NODE)
+            let left := add(message, 0x40)
+            let right := add(message, 0x60)
+            // The deepest sibling is told apart by bit `depth` of the key, counted from its top: 1 is right.
+            for { let bits := shr(sub(256, depth), key) } depth { bits := shr(1, bits) } {
+                depth := sub(depth, 1)
+                let side := shl(5, and(bits, 1))
+                mstore(add(left, side), node)
+                mstore(sub(right, side), calldataload(add(siblings.offset, shl(5, depth))))
+                ok := and(staticcall(gas(), 2, message, 0x80, 0x00, 0x20), ok)
+                node := mload(0x00)
             }
         }
+        if (!ok) revert NoHash();
     }
 
-    /// The tagged hash of two words: 128 bytes, beyond the free memory pointer.
-    function pair(bytes32 tag, bytes32 left, bytes32 right) private view returns (bytes32 hash) {
+    /// As `sha256`, without copying the message once more.
+    function ofBytes(bytes memory message) private view returns (bytes32 hash) {
         bool ok;
         assembly ("memory-safe") {
-            let message := mload(0x40)
-            mstore(message, tag)
-            mstore(add(message, 0x20), tag)
-            mstore(add(message, 0x40), left)
-            mstore(add(message, 0x60), right)
-            ok := staticcall(gas(), 2, message, 0x80, 0x00, 0x20)
+            ok := staticcall(gas(), 2, add(message, 0x20), mload(message), 0x00, 0x20)
             hash := mload(0x00)
         }
         if (!ok) revert NoHash();
@@ -81,60 +82,56 @@ library Hash {
     /// tweak is half the lane's key, the epoch u32, the digit u8 and the index u16: one block of 55 bytes.
     ///
     /// In scratch space a word that ends in the tweak lies before the node, so that a step is one store and
-    /// one call. Sixteen steps a turn make a turn's jumps cheap; the rest goes one by one.
+    /// one call, which puts the next node into place. The tweak, which ends in the index, falls by what the call
+    /// returns: it gets to index 0 by `index` steps that were taken; one that was not is tried until gas is gone.
+    /// Sixteen steps a turn make a turn's jumps cheap; the rest goes one by one.
     function walk(bytes32 key, uint32 epoch, uint256 digit, uint256 index, bytes32 node)
         internal
         view
         returns (bytes32 anchor)
     {
-        bool ok;
         assembly ("memory-safe") {
             let at := or(or(shl(56, shr(128, key)), shl(24, epoch)), or(shl(16, digit), index))
             mstore(0x20, node)
-            ok := 1
-            for { let turns := shr(4, index) } turns { turns := sub(turns, 1) } {
+            for {} and(at, 0xfff0) {} {
                 mstore(0x00, at)
-                ok := and(staticcall(gas(), 2, 0x09, 0x37, 0x20, 0x20), ok)
-                mstore(0x00, sub(at, 1))
-                ok := and(staticcall(gas(), 2, 0x09, 0x37, 0x20, 0x20), ok)
-                mstore(0x00, sub(at, 2))
-                ok := and(staticcall(gas(), 2, 0x09, 0x37, 0x20, 0x20), ok)
-                mstore(0x00, sub(at, 3))
-                ok := and(staticcall(gas(), 2, 0x09, 0x37, 0x20, 0x20), ok)
-                mstore(0x00, sub(at, 4))
-                ok := and(staticcall(gas(), 2, 0x09, 0x37, 0x20, 0x20), ok)
-                mstore(0x00, sub(at, 5))
-                ok := and(staticcall(gas(), 2, 0x09, 0x37, 0x20, 0x20), ok)
-                mstore(0x00, sub(at, 6))
-                ok := and(staticcall(gas(), 2, 0x09, 0x37, 0x20, 0x20), ok)
-                mstore(0x00, sub(at, 7))
-                ok := and(staticcall(gas(), 2, 0x09, 0x37, 0x20, 0x20), ok)
-                mstore(0x00, sub(at, 8))
-                ok := and(staticcall(gas(), 2, 0x09, 0x37, 0x20, 0x20), ok)
-                mstore(0x00, sub(at, 9))
-                ok := and(staticcall(gas(), 2, 0x09, 0x37, 0x20, 0x20), ok)
-                mstore(0x00, sub(at, 10))
-                ok := and(staticcall(gas(), 2, 0x09, 0x37, 0x20, 0x20), ok)
-                mstore(0x00, sub(at, 11))
-                ok := and(staticcall(gas(), 2, 0x09, 0x37, 0x20, 0x20), ok)
-                mstore(0x00, sub(at, 12))
-                ok := and(staticcall(gas(), 2, 0x09, 0x37, 0x20, 0x20), ok)
-                mstore(0x00, sub(at, 13))
-                ok := and(staticcall(gas(), 2, 0x09, 0x37, 0x20, 0x20), ok)
-                mstore(0x00, sub(at, 14))
-                ok := and(staticcall(gas(), 2, 0x09, 0x37, 0x20, 0x20), ok)
-                mstore(0x00, sub(at, 15))
-                ok := and(staticcall(gas(), 2, 0x09, 0x37, 0x20, 0x20), ok)
-                at := sub(at, 16)
+                at := sub(at, staticcall(gas(), 2, 0x09, 0x37, 0x20, 0x20))
+                mstore(0x00, at)
+                at := sub(at, staticcall(gas(), 2, 0x09, 0x37, 0x20, 0x20))
+                mstore(0x00, at)
+                at := sub(at, staticcall(gas(), 2, 0x09, 0x37, 0x20, 0x20))
+                mstore(0x00, at)
+                at := sub(at, staticcall(gas(), 2, 0x09, 0x37, 0x20, 0x20))
+                mstore(0x00, at)
+                at := sub(at, staticcall(gas(), 2, 0x09, 0x37, 0x20, 0x20))
+                mstore(0x00, at)
+                at := sub(at, staticcall(gas(), 2, 0x09, 0x37, 0x20, 0x20))
+                mstore(0x00, at)
+                at := sub(at, staticcall(gas(), 2, 0x09, 0x37, 0x20, 0x20))
+                mstore(0x00, at)
+                at := sub(at, staticcall(gas(), 2, 0x09, 0x37, 0x20, 0x20))
+                mstore(0x00, at)
+                at := sub(at, staticcall(gas(), 2, 0x09, 0x37, 0x20, 0x20))
+                mstore(0x00, at)
+                at := sub(at, staticcall(gas(), 2, 0x09, 0x37, 0x20, 0x20))
+                mstore(0x00, at)
+                at := sub(at, staticcall(gas(), 2, 0x09, 0x37, 0x20, 0x20))
+                mstore(0x00, at)
+                at := sub(at, staticcall(gas(), 2, 0x09, 0x37, 0x20, 0x20))
+                mstore(0x00, at)
+                at := sub(at, staticcall(gas(), 2, 0x09, 0x37, 0x20, 0x20))
+                mstore(0x00, at)
+                at := sub(at, staticcall(gas(), 2, 0x09, 0x37, 0x20, 0x20))
+                mstore(0x00, at)
+                at := sub(at, staticcall(gas(), 2, 0x09, 0x37, 0x20, 0x20))
+                mstore(0x00, at)
+                at := sub(at, staticcall(gas(), 2, 0x09, 0x37, 0x20, 0x20))
             }
-            for { let rest := and(index, 15) } rest { rest := sub(rest, 1) } {
+            for {} and(at, 0xffff) {} {
                 mstore(0x00, at)
-                ok := and(staticcall(gas(), 2, 0x09, 0x37, 0x20, 0x20), ok)
-                at := sub(at, 1)
+                at := sub(at, staticcall(gas(), 2, 0x09, 0x37, 0x20, 0x20))
             }
             anchor := mload(0x20)
         }
-        // A step that was not taken would leave the node where it was, and pass for a deeper one.
-        if (!ok) revert NoHash();
     }
 }

@@ -10,7 +10,7 @@ library Lanes {
 
     error BadLane();
 
-    function decode(bytes calldata encoded) internal pure returns (Lane memory lane) {
+    function decode(bytes calldata encoded) internal pure returns (Lane memory) {
         if (encoded.length != SIZE) revert BadLane();
         uint256 head;
         uint256 folded;
@@ -22,12 +22,14 @@ library Lanes {
             reserved := calldataload(add(encoded.offset, 43))
             tail := calldataload(add(encoded.offset, 75))
         }
-        lane.id = uint64(head >> 192);
-        lane.payer = uint8(head >> 184);
-        lane.payee = uint8(head >> 176);
-        lane.asset = uint8(head >> 168);
-        lane.folded = folded;
-        lane.reserved = reserved;
-        lane.sessionKey = address(uint160(tail >> 96));
+        return Lane({
+            id: uint64(head >> 192),
+            payer: uint8(head >> 184),
+            payee: uint8(head >> 176),
+            asset: uint8(head >> 168),
+            folded: folded,
+            reserved: reserved,
+            sessionKey: address(uint160(tail >> 96))
+        });
     }
 }

@@ -33,14 +33,16 @@ abstract contract Redemption is Dispute {
     function redeem(Parameters calldata p, Leaf calldata leaf, Claim calldata claim) external nonReentrant {
         (bytes32 id, Channel memory c) = _channel(p);
         if (block.timestamp > _redeemUntil(c, p)) revert RedemptionOver();
-        (bytes32 key, Lane memory lane) = _checkLeaf(id, leaf);
+        bytes calldata encoded = leaf.lane;
+        Lane memory lane = Lanes.decode(encoded);
+        bytes32 key = _checkLeaf(id, lane.id, encoded, leaf);
         uint256 amount = _checkClaim(id, key, lane, claim);
         uint256 before = claims[id][lane.id];
         if (amount <= before) return;
         claims[id][lane.id] = amount;
-        uint256 paid = _takeOut(id, lane.asset, _share(lane, amount) - _share(lane, before));
+        (uint256 paid, uint256 left) = _takeOut(id, lane.asset, _share(lane, amount) - _share(lane, before));
         emit Redeemed(id, lane.id, amount, paid);
-        if (_endIfEmpty(id, c, p)) channels[id] = c;
+        if (left == 0 && _endIfEmpty(id, c, p)) channels[id] = c;
         _pay(p.assets[lane.asset], p.seats[lane.payee].payout, paid);
     }
 
@@ -60,15 +62,16 @@ abstract contract Redemption is Dispute {
     function sweep(Parameters calldata p, Leaf calldata leaf) external nonReentrant {
         (bytes32 id, Channel memory c) = _channel(p);
         if (block.timestamp <= _redeemUntil(c, p)) revert RedemptionOpen();
-        (, Lane memory lane) = _checkLeaf(id, leaf);
+        bytes calldata encoded = leaf.lane;
+        Lane memory lane = Lanes.decode(encoded);
+        _checkLeaf(id, lane.id, encoded, leaf);
         uint256 bits = swept[id][lane.id >> 8];
         uint256 bit = 1 << (lane.id & 0xff);
         if (bits & bit != 0) revert AlreadySwept();
         swept[id][lane.id >> 8] = bits | bit;
-        uint256 paid =
-            _takeOut(id, lane.asset, lane.reserved - _share(lane, claims[id][lane.id]));
+        (uint256 paid, uint256 left) = _takeOut(id, lane.asset, lane.reserved - _share(lane, claims[id][lane.id]));
         emit Swept(id, lane.id, paid);
-        if (_endIfEmpty(id, c, p)) channels[id] = c;
+        if (left == 0 && _endIfEmpty(id, c, p)) channels[id] = c;
         _pay(p.assets[lane.asset], p.seats[lane.payer].payout, paid);
     }
 
@@ -84,58 +87,72 @@ abstract contract Redemption is Dispute {
         return share < lane.reserved ? share : lane.reserved;
     }
 
-    /// As much of `amount` as is held.
-    function _takeOut(bytes32 id, uint256 asset, uint256 amount) private returns (uint256) {
-        if (amount == 0) return 0;
-        uint256 left = held[id][asset];
+    /// As much of `amount` as is held, and what is left.
+    function _takeOut(bytes32 id, uint256 asset, uint256 amount) private returns (uint256, uint256 left) {
+        left = held[id][asset];
         if (amount > left) amount = left;
-        held[id][asset] = left - amount;
-        return amount;
+        unchecked {
+            left -= amount;
+        }
+        held[id][asset] = left;
+        return (amount, left);
     }
 
-    /// The lane and its key. Reverts unless it stands under the frozen root.
-    function _checkLeaf(bytes32 id, Leaf calldata leaf) private view returns (bytes32 key, Lane memory lane) {
-        if (Hash.root(leaf.branches) != challenges[id].root) revert Hash.BadProof();
-        lane = Lanes.decode(leaf.lane);
-        key = Hash.laneKey(id, lane.id);
-        if (Hash.lanesRoot(key, leaf.lane, leaf.siblings) != leaf.branches.lanes) revert Hash.BadProof();
+    /// The lane's key. Reverts unless the lane stands under the frozen root.
+    function _checkLeaf(bytes32 id, uint64 lane, bytes calldata encoded, Leaf calldata leaf)
+        private
+        view
+        returns (bytes32 key)
+    {
+        key = Hash.laneKey(id, lane);
+        bytes32 lanes = Hash.lanesRoot(key, encoded, leaf.siblings);
+        if (Hash.root(leaf.outcome, lanes, leaf.code, leaf.objects) != challenges[id].root) revert Hash.BadProof();
     }
 
-    /// base + unit · Σ index · radix^digit, of a voucher that the lane's session key signed.
+    /// What a claim proves. Reverts unless it is in its one form and the lane's session key signed its voucher.
     function _checkClaim(bytes32 id, bytes32 key, Lane memory lane, Claim calldata c)
         private
         view
         returns (uint256 amount)
     {
-        _checkCanonical(c);
-        bytes32[] memory anchors = new bytes32[](c.ticks.length);
-        amount = c.base;
-        // 2^128 · 1,024 · (1 + r + r² + r³), r below 2^16, is far from overflowing; with the base it may.
-        uint256 weight = c.unit;
-        uint256 most = c.base;
-        for (uint256 digit = 0; digit < anchors.length; ++digit) {
-            Tick calldata tick = c.ticks[digit];
-            if (tick.index > c.length) revert BadVoucher();
-            anchors[digit] = Hash.walk(key, c.epoch, digit, tick.index, tick.node);
-            unchecked {
-                most += weight * c.length;
-                if (most < c.base) revert BadVoucher();
-                amount += weight * tick.index;
-                weight *= c.radix;
-            }
-        }
-        bytes32 hash = Signed.voucher(DOMAIN, id, lane.id, c, Hash.anchors(anchors));
+        Tick[] calldata ticks = c.ticks;
+        amount = _amount(c, ticks);
+        bytes32 hash = Signed.voucher(DOMAIN, id, lane.id, c, ticks.length, _anchors(key, c.epoch, ticks));
         if (!Signed.isBy(hash, lane.sessionKey, c.v, c.r, c.s)) revert BadVoucher();
     }
 
-    function _checkCanonical(Claim calldata c) private pure {
-        uint256 digits = c.ticks.length;
-        bool good = c.epoch > 0 && digits <= DIGITS_MAX;
-        if (digits == 0) good = good && c.unit == 0 && c.radix == 0 && c.length == 0;
-        else {
-            good = good && c.unit > 0 && c.length > 0 && digits * c.length <= STEPS_MAX;
-            good = good && c.radix > 0 && (digits > 1 || c.radix == 1);
+    /// Where the ticks lead to, hashed.
+    function _anchors(bytes32 key, uint32 epoch, Tick[] calldata ticks) private view returns (bytes32) {
+        bytes32[] memory anchors = new bytes32[](ticks.length);
+        for (uint256 digit = 0; digit < ticks.length; ++digit) {
+            anchors[digit] = Hash.walk(key, epoch, digit, ticks[digit].index, ticks[digit].node);
         }
-        if (!good) revert BadVoucher();
+        return Hash.anchors(anchors);
+    }
+
+    /// base + unit · Σ index · radix^digit. Reverts unless the voucher is in its one form, no index is beyond its
+    /// end, and the most that it can come to is a number.
+    function _amount(Claim calldata c, Tick[] calldata ticks) private pure returns (uint256 amount) {
+        (uint256 unit, uint256 radix, uint256 length) = (c.unit, c.radix, c.length);
+        if (c.epoch == 0 || !_isCanonical(ticks.length, unit, radix, length)) revert BadVoucher();
+        amount = c.base;
+        uint256 most = amount;
+        unchecked {
+            // 2^128 · 1,024 · (1 + r + r² + r³), r below 2^16, is far from overflowing; with the base it may.
+            for (uint256 digit = 0; digit < ticks.length; ++digit) {
+                uint256 index = ticks[digit].index;
+                if (index > length) revert BadVoucher();
+                amount += unit * index;
+                most += unit * length;
+                unit *= radix;
+            }
+        }
+        if (most < c.base) revert BadVoucher();
+    }
+
+    function _isCanonical(uint256 digits, uint256 unit, uint256 radix, uint256 length) private pure returns (bool) {
+        if (digits == 0) return unit == 0 && radix == 0 && length == 0;
+        if (digits > DIGITS_MAX || unit == 0 || length == 0 || digits * length > STEPS_MAX) return false;
+        return digits == 1 ? radix == 1 : radix > 0;
     }
 }

@@ -38,11 +38,14 @@ library Signed {
         return digest(domain, keccak256(abi.encode(CHALLENGE, id, version, account)));
     }
 
-    function voucher(bytes32 domain, bytes32 id, uint64 lane, Claim calldata c, bytes32 anchors)
-        internal
-        pure
-        returns (bytes32)
-    {
+    function voucher(
+        bytes32 domain,
+        bytes32 id,
+        uint64 lane,
+        Claim calldata c,
+        uint256 digits,
+        bytes32 anchors
+    ) internal pure returns (bytes32) {
         return digest(
             domain,
             keccak256(
@@ -53,7 +56,7 @@ library Signed {
                     c.epoch,
                     c.base,
                     c.unit,
-                    c.ticks.length,
+                    digits,
                     c.radix,
                     c.length,
                     anchors,

@@ -35,14 +35,6 @@ struct Preimage {
     bytes32 objects;
 }
 
-/// The same with the outcome hashed.
-struct Branches {
-    bytes32 outcome;
-    bytes32 lanes;
-    bytes32 code;
-    bytes32 objects;
-}
-
 /// A payer's stream of money to a payee; see `Lanes` for its encoding.
 struct Lane {
     uint64 id;
@@ -54,11 +46,13 @@ struct Lane {
     address sessionKey;
 }
 
-/// An encoded lane under a root: its siblings from the top of the tree down.
+/// An encoded lane under a root: its siblings from the top of the tree down, and what lies beside that tree.
 struct Leaf {
-    Branches branches;
     bytes lane;
     bytes32[] siblings;
+    bytes32 outcome;
+    bytes32 code;
+    bytes32 objects;
 }
 
 /// The deepest node that one digit revealed; at index 0 that is the anchor.

@@ -157,4 +157,5 @@ it('costs what contracts/gas.json says', () => {
   if (process.env.GAS_WRITE === '1') writeFileSync(path, `${JSON.stringify(measured, null, 2)}\n`)
   expect(measured).toEqual(JSON.parse(readFileSync(path, 'utf8')))
   expect(measured['close-2']).toBeLessThanOrEqual(90_000)
+  expect(measured['redeem-255']).toBeLessThanOrEqual(150_000)
 })

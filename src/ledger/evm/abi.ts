@@ -48,7 +48,9 @@ export const leaf = ({
   readonly lane: Lane.Lane
   readonly siblings: readonly Uint8Array[]
 }) => ({
-  branches: { outcome: toHex(branches.outcome), ...roots(branches) },
+  outcome: toHex(branches.outcome),
+  code: toHex(branches.contract),
+  objects: toHex(branches.objects),
   lane: toHex(Lane.encode(lane)),
   siblings: siblings.map(toHex),
 })

@@ -46,6 +46,11 @@ export type CreateNodeOptions = {
   readonly ledger: string | EmbeddedLayer
   /** What channels hold: a token's address; the native coin where left out. */
   readonly asset?: Address | undefined
+  /**
+   * About what redeeming a lane of that asset costs, in its base units: lanes that are not worth a few of it are refused,
+   * and smaller gains left. The layer's own estimate where left out, which for tokens is 0.
+   */
+  readonly redeemFee?: bigint
   /** The account's key where it is not the home's own. */
   readonly accountKey?: Uint8Array | undefined
   /** Multiaddrs to listen on; none to buy only. Port 0 takes the port of the last time, or a free one. */
@@ -71,8 +76,9 @@ export type CreateNodeOptions = {
  */
 export async function createNode(options: CreateNodeOptions): Promise<Node> {
   return open(options, async (ports) => {
-    const { tower, exposureMax, challengePeriod, accept, asset } = options
-    const node = new Node({ ...ports, exposureMax, tower, challengePeriod, accept, asset })
+    const { tower, exposureMax, challengePeriod, accept, asset, redeemFee } = options
+    const rules = { exposureMax, tower, challengePeriod, accept, asset, redeemFee }
+    const node = new Node({ ...ports, ...rules })
     await node.start()
     return node
   })

@@ -74,15 +74,15 @@ export type Plan = {
 const idle: Plan = { actions: [], until: undefined, isSettled: false, isLost: false }
 
 /**
- * The plan for a channel at the layer's `time`. Nothing is redeemed for a gain of less than `gainMin`: it
- * would cost more than it brings.
+ * The plan for a channel at the layer's `time`. Nothing is redeemed for a gain of less than `gainMin`, by the
+ * asset's index: it would cost more than it brings.
  */
 export function next(
   view: View | undefined,
   time: bigint,
   holding: Holding,
   settled: (lane: bigint) => Settled,
-  gainMin = 1n,
+  gainMin: (asset: number) => bigint = () => 1n,
 ): Plan {
   const challenge = view?.challenge
   if (challenge === undefined || (view?.status !== 'challenged' && view?.status !== 'frozen'))
@@ -125,13 +125,14 @@ function redemptions(
   { lanes }: Known,
   { claim }: Holding,
   settled: (lane: bigint) => Settled,
-  gainMin: bigint,
+  gainMin: (asset: number) => bigint,
 ): Action[] {
   const found: (Action & { type: 'redeem' })[] = []
   for (const lane of lanes) {
     const paid = Dispute.redeemable(lane, settled(lane.id).claim)
     const gain = Dispute.redeemable(lane, claim(lane.id)) - paid
-    if (gain > 0n && gain >= gainMin) found.push({ type: 'redeem', lane: lane.id, gain })
+    if (gain > 0n && gain >= gainMin(lane.asset))
+      found.push({ type: 'redeem', lane: lane.id, gain })
   }
   return found.sort((a, b) => (a.gain < b.gain ? 1 : a.gain > b.gain ? -1 : 0))
 }

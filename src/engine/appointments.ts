@@ -21,7 +21,7 @@ export type TowerLimits = {
   readonly bytesMax: number
   /** Transactions for one seat of one channel: what it may cost the tower in fees. */
   readonly actionsMax: number
-  /** Least gain, in base units, for which a lane is redeemed. */
+  /** Least gain, in base units, for which a lane is redeemed; never less than what the layer says it costs. */
   readonly gainMin: bigint
 }
 

@@ -42,6 +42,8 @@ export type ChannelsPorts = {
   readonly onProblem: (error: unknown) => void
   /** What channels hold unless told otherwise, ours and those that peers offer. */
   readonly asset: Address
+  /** Least that a lane of an asset reserves. */
+  readonly reserveMin: (asset: Address) => bigint
   /** The owner's word on channels that peers offer; by default those in which we deposit nothing. */
   readonly accept: ((offer: Offer) => boolean | Promise<boolean>) | undefined
   /** Seconds of each challenge window of channels that we propose; a day unless told. */
@@ -99,6 +101,7 @@ export class Channels {
           this.#spendable(channel) >= deposit,
       )
     const alive = whileOpen([link], signal)
+    if (known === undefined) this.#checkWorth(asset, deposit)
     const id = known?.id ?? (await this.#propose([link], [asset], [[deposit], [0n]], []))
     const channel = await this.#live(id, alive)
     return this.#reserve(channel, alive)
@@ -113,6 +116,16 @@ export class Channels {
     const reached = links.length > 1 ? [own, ...addresses] : []
     const id = await this.#propose(links, assets, deposits, reached)
     return this.#live(id, whileOpen(links, signal))
+  }
+
+  /** Before money moves: a deposit whose lane the seats would refuse is of no use. */
+  #checkWorth(asset: Address, deposit: bigint): void {
+    const least = this.#ports.reserveMin(asset)
+    if (deposit < least)
+      throw new ChannelsError(
+        'LANE_TOO_SMALL',
+        `A deposit of ${deposit} is not worth redeeming on this layer, should it come to that: ${least} is the least.`,
+      )
   }
 
   async #propose(
@@ -168,7 +181,11 @@ export class Channels {
     const [payer, payee] = [channel.seat, 1 - channel.seat]
     const open = (now: Channel): readonly Update[] | undefined => {
       const reserved = Counted.balance(now)
-      if (reserved === 0n && lanes.of(now.id).payers.length > 0) return undefined
+      const least = Amount.larger(
+        1n,
+        this.#ports.reserveMin(now.parameters.assets[0] ?? zeroAddress),
+      )
+      if (reserved < least && lanes.of(now.id).payers.length > 0) return undefined
       return [{ type: 'lane-open', payer, payee, asset: 0, reserved, sessionKey: session }]
     }
     return book.change(channel.id, open, signal)

@@ -4,7 +4,7 @@
  */
 import * as Amount from '../core/amount.js'
 import { type Appointment, pendingContent, withRoot } from '../core/appointment.js'
-import type { Hex } from '../core/bytes.js'
+import type { Address, Hex } from '../core/bytes.js'
 import type { Channel } from '../core/channel.js'
 import * as Claim from '../core/claim.js'
 import type { Content } from '../core/complete.js'
@@ -29,6 +29,8 @@ export type DefenderPorts = {
   readonly sleep: Sleep
   /** The seat's key. */
   readonly signing: Uint8Array
+  /** About what redeeming a lane costs: less is not collected. */
+  readonly redeemFee: (asset: Address) => bigint
   /** Multiaddr of our watchtower. */
   readonly tower: string | undefined
   readonly book: Book
@@ -80,8 +82,7 @@ export class Defender {
         onSettled: (id, lane, claim) => ports.lanes.settled(id as Hex, lane, claim),
         onOver: () => undefined,
         onProblem: ports.onProblem,
-        // Fees are not weighed: no layer says yet what redeeming costs.
-        gainMin: 1n,
+        gainMin: ports.redeemFee,
       },
       ended,
     )

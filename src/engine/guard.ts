@@ -5,7 +5,7 @@
  */
 
 import { withRoot } from '../core/appointment.js'
-import type { Hex } from '../core/bytes.js'
+import { type Address, type Hex, zeroAddress } from '../core/bytes.js'
 import * as Claim from '../core/claim.js'
 import type { Complete, Content } from '../core/complete.js'
 import * as Defence from '../core/defence.js'
@@ -42,8 +42,8 @@ export type GuardPorts = {
   /** Nothing is left to do. */
   readonly onOver: (key: string) => void
   readonly onProblem: (error: SluiceError) => void
-  /** Least gain for which a lane is redeemed. */
-  readonly gainMin: bigint
+  /** Least gain in an asset for which a lane is redeemed. */
+  readonly gainMin: (asset: Address) => bigint
 }
 
 /** How a dispute stands. */
@@ -107,7 +107,9 @@ export class Guard {
     const lanes = new Map<bigint, LedgerLane>()
     for (const { id } of frozen?.lanes ?? []) lanes.set(id, await ledger.lane(ward.channelId, id))
     const settled = (id: bigint): LedgerLane => lanes.get(id) ?? { claim: 0n, swept: false }
-    const plan = Defence.next(view, time, holdingOf(ward), settled, gainMin)
+    const { assets } = ward.parameters
+    const least = (asset: number): bigint => gainMin(assets[asset] ?? zeroAddress)
+    const plan = Defence.next(view, time, holdingOf(ward), settled, least)
     return { view, time, frozen, lanes, plan }
   }
 

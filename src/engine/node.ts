@@ -45,6 +45,8 @@ export type NodePorts = {
   readonly exposureMax: bigint | undefined
   /** What channels hold; the native coin where left out. */
   readonly asset?: Address | undefined
+  /** About what redeeming a lane of that asset costs, in its base units; the layer's own estimate where left out. */
+  readonly redeemFee?: bigint | undefined
   /** Which channels of peers are welcome; by default those that we need not fund, in our asset. */
   readonly accept?: ((offer: Offer) => boolean | Promise<boolean>) | undefined
   /** Multiaddr of our watchtower, with its /p2p part. */
@@ -106,6 +108,11 @@ export class Node {
         this.events.emit('payment', { role, channelId, lane: id, by, total })
       },
     })
+    const redeemFee = (asset: Address): bigint =>
+      asset === this.asset && ports.redeemFee !== undefined
+        ? ports.redeemFee
+        : ledger.redeemFee(asset)
+    const reserveMin = (asset: Address): bigint => lanesWorth * redeemFee(asset)
     const context = {
       domain: ledger.domain,
       sign: (digest: Uint8Array) => crypto.secp256k1.sign(digest, keys.signing),
@@ -119,7 +126,7 @@ export class Node {
         sleep,
         context,
         claim: (channelId, lane) => this.#lanes.due(channelId, lane),
-        reserveMin: (asset) => (asset === zeroAddress ? lanesWorth * (ledger.redeemFee ?? 0n) : 0n),
+        reserveMin,
         synced: (signer) => this.#peers.isSynced(signer),
         also: (channel) => [...this.#lanes.farewell(channel), ...this.#defender.farewell(channel)],
         send: (signer, message) => this.#peers.send(signer, message),
@@ -139,6 +146,7 @@ export class Node {
       {
         ...ports,
         signing: keys.signing,
+        redeemFee,
         tower: ports.tower,
         book: this.#book,
         lanes: this.#lanes,
@@ -159,6 +167,7 @@ export class Node {
     this.#channels = new Channels({
       ...ports,
       asset: this.asset,
+      reserveMin,
       accept: ports.accept,
       challengePeriod: ports.challengePeriod,
       onProblem: (error) => this.#problem(error),

@@ -153,8 +153,8 @@ export type Ledger = {
   readonly minChallengePeriod: bigint
   /** What a challenge puts at stake, in the native coin. */
   readonly challengeBond: bigint
-  /** About what redeeming one lane costs, in the native coin; nothing where it is not given. */
-  readonly redeemFee?: bigint
+  /** About what redeeming one lane costs now, in base units of this asset; 0n where it is free, or nobody can tell. */
+  redeemFee(asset: Address): bigint
   /** The layer's clock, Unix seconds. */
   time(): Promise<bigint>
   balance(account: Address, asset: Address): Promise<bigint>

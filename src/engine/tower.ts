@@ -4,6 +4,7 @@
  * durable, and does no more than deadlines ask for: balances and rests wait for their owners.
  */
 import { EventEmitter } from 'node:events'
+import * as Amount from '../core/amount.js'
 import * as Appointment from '../core/appointment.js'
 import type { Address, Hex } from '../core/bytes.js'
 import type { Action } from '../core/defence.js'
@@ -74,7 +75,7 @@ export class Tower {
       {
         ledger,
         sleep,
-        gainMin: limits.gainMin,
+        gainMin: (asset) => Amount.larger(limits.gainMin, ledger.redeemFee(asset)),
         find: (key) => this.#ward(key),
         may: (key, action) => this.#may(key, action),
         onDone: (key, action) => this.#onDone(key, action),

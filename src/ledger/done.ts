@@ -4,8 +4,23 @@
  */
 import type { Table } from '../core/state.js'
 import type { LedgerChannel } from '../engine/ports.js'
+import { LedgerError } from './error.js'
 
 type Test = (channel: LedgerChannel) => boolean
+
+/**
+ * Makes a call unless what it asks for is so already. A refusal does not matter where it is so by then: somebody was
+ * quicker, or it was a call of ours whose answer was lost.
+ */
+export async function unless(isSo: () => Promise<boolean>, call: () => Promise<unknown>) {
+  if (await isSo()) return
+  try {
+    await call()
+  } catch (error) {
+    if (!(error instanceof LedgerError) || error.code === 'LEDGER_UNREACHABLE') throw error
+    if (!(await isSo())) throw error
+  }
+}
 
 /** The seat has brought all that is due, to a channel that is not dead. */
 export const deposited =

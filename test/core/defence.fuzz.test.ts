@@ -210,7 +210,7 @@ it('is total: no view, time or holding makes it throw', () => {
           now,
           holding,
           () => ({ claim: theirs, swept }),
-          gainMin,
+          () => gainMin,
         )
         if (seen?.challenge === undefined) expect(actions).toEqual([])
         if (until !== undefined) expect(until).toBeGreaterThan(now)

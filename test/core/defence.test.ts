@@ -111,7 +111,7 @@ describe('after the states window', () => {
     expect(Defence.next(view(5, true), 150n, held, paid).actions).toEqual([
       { type: 'redeem', lane: 0n, gain: 5n },
     ])
-    expect(Defence.next(view(5, true), 150n, held, paid, 6n).actions).toEqual([])
+    expect(Defence.next(view(5, true), 150n, held, paid, () => 6n).actions).toEqual([])
   })
 
   it('is at ease where the layer has paid more than our own claim', () => {

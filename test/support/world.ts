@@ -42,6 +42,8 @@ export type PersonOptions = {
   readonly verifier?: Verifier
   /** Address of a watchtower. */
   readonly tower?: string
+  /** What redeeming a lane is said to cost. */
+  readonly redeemFee?: bigint
 }
 
 /** Somebody with keys, a disk, an account and, unless it has crashed, a node that runs on them. */
@@ -234,10 +236,16 @@ async function createPerson(
   name: string,
   { store = (disk) => disk, ...options }: PersonOptions,
 ): Promise<Person> {
-  const { exposureMax, verifier, accept, tower } = options
+  const { exposureMax, verifier, accept, tower, redeemFee } = options
   const place = await createPlace(ground, name, options, (ports, disk) => {
     const own = { random: ground.random, store: store(disk.open()), verifier }
-    const terms = { exposureMax, accept, tower, challengePeriod: BigInt(challengePeriod) }
+    const terms = {
+      exposureMax,
+      accept,
+      tower,
+      redeemFee,
+      challengePeriod: BigInt(challengePeriod),
+    }
     return new Node({ ...ports, ...own, ...terms })
   })
   return withName(place, 'node')
@@ -286,7 +294,8 @@ const mortal = (ledger: Ledger, dead: AbortSignal): Ledger =>
       if (name === 'events')
         return (options: Parameters<Ledger['events']>[0]) =>
           ledger.events({ ...options, signal: any(options.signal, dead) })
-      if (typeof member !== 'function') return member
+      // What it is asked and answers at once is no call.
+      if (typeof member !== 'function' || name === 'redeemFee') return member
       return (...args: unknown[]) => (dead.aborted ? never : Reflect.apply(member, target, args))
     },
   })

@@ -85,18 +85,8 @@ export async function connect(transport: Transport, options: Options): Promise<E
     return mine
   }
 
-  /** Submits `call` unless what it asks for is so already, be it by a call of ours whose answer was lost. */
   const ensure = (isSo: () => Promise<boolean>, call: Call.Call): Promise<void> =>
-    inTurn(async () => {
-      if (await isSo()) return
-      try {
-        await submit(call)
-      } catch (error) {
-        // Somebody was quicker: then the refusal does not matter.
-        if (!(error instanceof LedgerError) || error.code === 'LEDGER_UNREACHABLE') throw error
-        if (!(await isSo())) throw error
-      }
-    })
+    inTurn(() => Done.unless(isSo, () => submit(call)))
 
   const ensureChannel = (
     parameters: Parameters.Parameters,
@@ -144,6 +134,8 @@ export async function connect(transport: Transport, options: Options): Promise<E
     account,
     minChallengePeriod: info.minChallengePeriod,
     challengeBond: info.challengeBond,
+    // Its transactions are free.
+    redeemFee: () => 0n,
     faucetMax: info.faucetMax,
     time: async () => Answer.time(await ask('time', {})),
     balance: async (of, asset) => (await accountOf(of, asset)).balance,

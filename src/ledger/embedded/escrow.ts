@@ -11,8 +11,6 @@ import * as Layout from './layout.js'
 
 export type Escrow = {
   readonly parameters: Parameters
-  /** Digest of state 0 that every seat signed. */
-  readonly opening: Uint8Array
   /** Per seat, who paid its deposit: a refund goes back there. */
   readonly funders: readonly (Address | undefined)[]
   /** Paid in, per seat and asset: opening deposits and top-ups. */
@@ -33,11 +31,10 @@ export type Challenge = LedgerChallenge & {
 }
 
 /** A channel nobody has paid into yet. */
-export function open(parameters: Parameters, opening: Uint8Array): Escrow {
+export function open(parameters: Parameters): Escrow {
   const nothing = parameters.deposits.map((row) => row.map(() => 0n))
   return {
     parameters,
-    opening,
     funders: parameters.seats.map(() => undefined),
     deposited: nothing,
     withdrawn: nothing,
@@ -111,15 +108,14 @@ export function view(escrow: Escrow, now: bigint): LedgerChannel {
 const viewChallenge = ({ account, bond, ...seen }: Challenge): LedgerChallenge => seen
 
 /**
- * Parameters ‖ opening 32 ‖ seats × funder 20 (zero: none) ‖ deposited ‖ withdrawn (tables of u256)
- * ‖ assets × settled u256 ‖ versionMin u64 ‖ closed u8 ‖ challenged u8 ‖ Challenge where that is 1:
+ * Parameters ‖ seats × funder 20 (zero: none) ‖ deposited ‖ withdrawn (tables of u256) ‖ assets × settled u256
+ * ‖ versionMin u64 ‖ closed u8 ‖ challenged u8 ‖ Challenge where that is 1:
  *
  * version u64 ‖ root 32 ‖ poster u8 ‖ posted u64 ‖ account 20 ‖ bond u256 ‖ statesUntil u64 ‖ redeemUntil u64 ‖ paid u8
  */
 export const encode = (escrow: Escrow): Uint8Array =>
   concat(
     Layout.encodeParameters(escrow.parameters),
-    escrow.opening,
     ...escrow.funders.map((funder) => fromHex(funder ?? zeroAddress, 20)),
     Layout.encodeTable(escrow.deposited),
     Layout.encodeTable(escrow.withdrawn),
@@ -150,7 +146,6 @@ export function decode(bytes: Uint8Array): Escrow {
   const { seats, assets } = parameters
   const escrow = {
     parameters,
-    opening: read.bytes(32),
     funders: read.list(seats.length, () => {
       const funder = read.address()
       return funder === zeroAddress ? undefined : funder

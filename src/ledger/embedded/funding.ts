@@ -24,7 +24,7 @@ export function open(
   const root = State.root(id, State.opening(parameters))
   const opening = State.digest(rules.domain, { channelId: id, version: 0n, root, kind: 0 })
   checkSigned(rules, parameters, opening, signatures)
-  const escrow = Escrow.open(parameters, opening)
+  const escrow = Escrow.open(parameters)
   const live = Escrow.status(escrow, now) === 'live'
   return {
     moves: [],

@@ -3,6 +3,7 @@
  */
 import { concat, type Hex, toHex } from '../../core/bytes.js'
 import type * as Claim from '../../core/claim.js'
+import type * as Dispute from '../../core/dispute.js'
 import * as Lane from '../../core/lane.js'
 import type * as Parameters from '../../core/parameters.js'
 import * as State from '../../core/state.js'
@@ -16,38 +17,21 @@ export const parameters = (p: Parameters.Parameters) => ({
 /** One after the other, in seat order. */
 export const signatures = (list: readonly Uint8Array[]): Hex => toHex(concat(...list))
 
-export const state = (posting: {
-  readonly version: bigint
-  readonly kind: State.Kind
-  readonly root: Uint8Array
-}) => ({ version: posting.version, kind: posting.kind, root: toHex(posting.root) })
+export const state = ({
+  version,
+  kind,
+  root,
+}: Pick<Dispute.Posting, 'version' | 'kind' | 'root'>) => ({ version, kind, root: toHex(root) })
 
-type Roots = {
-  readonly lanes: Uint8Array
-  readonly contract: Uint8Array
-  readonly objects: Uint8Array
-}
-
-const roots = ({ lanes, contract, objects }: Roots) => ({
+export const preimage = ({ outcome, lanes, contract, objects }: Dispute.Preimage) => ({
+  outcome: toHex(State.encodeOutcome(outcome)),
   lanes: toHex(lanes),
   code: toHex(contract),
   objects: toHex(objects),
 })
 
-export const preimage = (body: Roots & { readonly outcome: State.Outcome }) => ({
-  outcome: toHex(State.encodeOutcome(body.outcome)),
-  ...roots(body),
-})
-
-export const leaf = ({
-  branches,
-  lane,
-  siblings,
-}: {
-  readonly branches: Roots & { readonly outcome: Uint8Array }
-  readonly lane: Lane.Lane
-  readonly siblings: readonly Uint8Array[]
-}) => ({
+/** The root of the lanes' tree is not brought: the siblings lead to it. */
+export const leaf = ({ branches, lane, siblings }: Dispute.Leaf) => ({
   outcome: toHex(branches.outcome),
   code: toHex(branches.contract),
   objects: toHex(branches.objects),

@@ -51,6 +51,9 @@ export type Options = Account & {
   readonly signal?: AbortSignal
 }
 
+/** What a redemption of 255 steps costs, of contracts/gas.json, and some more steps. */
+const redeemGas = 160_000n
+
 /** A chain that answers, and one account's transactions on it. */
 export type Chain = {
   readonly client: PublicClient
@@ -119,6 +122,17 @@ async function ledgerOf(chain: Chain, address: Address, account: Address): Promi
     client.readContract({ ...contract, functionName: 'DEPLOYED_AT' }),
   ])
   const domain = { chainId, adjudicator: address }
+
+  const tip = await client.estimateMaxPriorityFeePerGas()
+  let gasPrice = 0n
+  /** The newest settled block; it also tells what gas costs. */
+  async function newest() {
+    const block = await client.getBlock({ blockNumber: await head() })
+    gasPrice = (block.baseFeePerGas ?? 0n) + tip
+    return block
+  }
+  await newest()
+
   const view = createView({ client, domain, head })
   const token = { client, sender, account, spender: address }
 
@@ -136,24 +150,16 @@ async function ledgerOf(chain: Chain, address: Address, account: Address): Promi
   /** Calls under way: the same one twice at once is one call. */
   const underWay = new Map<Hex, Promise<void>>()
 
-  /** Makes the call unless what it asks for is so already. */
   async function ensure(
     isSo: () => Promise<boolean>,
     data: Hex,
     pay: () => Promise<bigint> = async () => 0n,
   ): Promise<void> {
-    if (await isSo()) return
     const running = underWay.get(data)
     if (running !== undefined) return running
-    const run = (async () => {
-      try {
-        await asked(async () => sender.send({ to: address, data, value: await pay() }))
-      } catch (error) {
-        // Somebody was quicker: then the refusal does not matter.
-        if (!(error instanceof LedgerError) || error.code === 'LEDGER_UNREACHABLE') throw error
-        if (!(await isSo())) throw error
-      }
-    })()
+    const run = Done.unless(isSo, () =>
+      asked(async () => sender.send({ to: address, data, value: await pay() })),
+    )
     underWay.set(data, run)
     try {
       await run
@@ -204,7 +210,9 @@ async function ledgerOf(chain: Chain, address: Address, account: Address): Promi
     account,
     minChallengePeriod,
     challengeBond,
-    time: () => asked(async () => (await client.getBlock({ blockNumber: await head() })).timestamp),
+    // What tokens are worth in native coin, nobody here knows.
+    redeemFee: (asset) => (asset === zeroAddress ? redeemGas * gasPrice : 0n),
+    time: () => asked(async () => (await newest()).timestamp),
     balance: (of, asset) =>
       asked(() =>
         asset === zeroAddress

@@ -1,5 +1,5 @@
 /** ERC-20 tokens, as far as a payer needs them: what it holds, and what the adjudicator may take. */
-import { type Address, encodeFunctionData, erc20Abi, type PublicClient } from 'viem'
+import { type Address, encodeFunctionData, erc20Abi, type PublicClient, size, slice } from 'viem'
 import { LedgerError } from '../error.js'
 import { refusal } from './refusals.js'
 import type { Sender } from './sender.js'
@@ -16,21 +16,17 @@ export async function balance(
   asset: Address,
   account: Address,
 ): Promise<bigint> {
-  try {
-    return await client.readContract({
-      address: asset,
-      abi: erc20Abi,
-      functionName: 'balanceOf',
-      args: [account],
-    })
-  } catch (error) {
+  const data = encodeFunctionData({ abi: erc20Abi, functionName: 'balanceOf', args: [account] })
+  const answer = await client.call({ to: asset, data }).catch((error: unknown) => {
     const problem = refusal(error, account)
-    if (problem.code === 'LEDGER_UNREACHABLE' && !/returned no data/i.test(problem.message))
-      throw problem
-    throw new LedgerError('BAD_TOKEN', `There is no ERC-20 token at ${asset} on this chain.`, {
-      cause: error,
-    })
-  }
+    // That it was refused says what it is; that nobody could be asked does not.
+    if (problem.code !== 'REVERTED') throw problem
+    return { data: undefined }
+  })
+  const word = slice(answer.data ?? '0x', 0, 32)
+  if (size(word) < 32)
+    throw new LedgerError('BAD_TOKEN', `There is no ERC-20 token at ${asset} on this chain.`)
+  return BigInt(word)
 }
 
 /**

@@ -86,6 +86,8 @@ export type Context = {
   readonly reserveMin: (asset: number) => bigint
   /** All other seats have shown since our start what they hold; before, no state is signed. */
   readonly synced: boolean
+  /** Newest version that may be signed: while our own challenge stands, a second newer one would prove it stale. */
+  readonly versionMax?: bigint | undefined
 }
 
 /** A channel that we propose: signed by us, not yet by the others. */

@@ -36,7 +36,8 @@ export function check(
   updates: readonly Update.Update[],
   isOld = false,
 ): void {
-  const { body } = changeable(channel)
+  const { body, version } = changeable(channel)
+  checkBond(context, version + 1n)
   const next = Update.apply(body, updates)
   if (!isOld) checkPhase(channel, next.kind)
   for (const update of updates) {
@@ -74,6 +75,18 @@ export function changeable({ phase, complete }: Channel.Channel): Complete.Compl
   if ((phase !== 'live' && phase !== 'challenged') || complete === undefined)
     throw new ProposalError('NOT_LIVE', `The channel is ${phase}; only a live one can change.`)
   return complete
+}
+
+/**
+ * Two states newer than the one we posted cost us our bond, whoever shows them: the layer cannot know that we
+ * signed them afterwards. @throws ProposalError `BOND_AT_STAKE`
+ */
+function checkBond({ versionMax }: Channel.Context, version: bigint): void {
+  if (versionMax !== undefined && version > versionMax)
+    throw new ProposalError(
+      'BOND_AT_STAKE',
+      'This channel is being closed by force, and another state would cost the bond of who posted; both windows have to pass.',
+    )
 }
 
 /** While a challenge runs, only what ends it is signed; and nothing ends one that does not run. */
@@ -185,6 +198,7 @@ export const sealOf = (
 export class ProposalError extends SluiceError {
   constructor(
     code:
+      | 'BOND_AT_STAKE'
       | 'CHALLENGED'
       | 'FOREIGN_LANE'
       | 'FOREIGN_WITHDRAWAL'

@@ -41,7 +41,8 @@ export type Place = {
   readonly bytes: number
 }
 
-const prefix = 'watch/'
+/** Where appointments lie in a tower's store. */
+export const watchPrefix = 'watch/'
 const actions = Codec.integer(Number.MAX_SAFE_INTEGER)
 const actionsKey = (key: string): string => `watch-actions/${key}`
 
@@ -63,9 +64,9 @@ export class Appointments {
   constructor(store: Store, limits: TowerLimits) {
     this.#store = store
     this.#limits = limits
-    for (const [key, bytes] of store.entries(prefix)) {
+    for (const [key, bytes] of store.entries(watchPrefix)) {
       const { parameters, seat } = Wire.decode(WatchMessage.appointment, bytes)
-      const name = key.slice(prefix.length)
+      const name = key.slice(watchPrefix.length)
       const channelId = name.slice(0, name.indexOf('/')) as Hex
       const client = parameters.seats[seat]?.signer ?? '0x'
       this.#add({ key: name, channelId, client, bytes: bytes.length })
@@ -96,7 +97,7 @@ export class Appointments {
   get(key: string): Appointment.Appointment | undefined {
     const writing = this.#writing.get(key)
     if (writing !== undefined) return writing
-    return Records.read(this.#store, prefix + key, WatchMessage.appointment)
+    return Records.read(this.#store, watchPrefix + key, WatchMessage.appointment)
   }
 
   /**
@@ -105,7 +106,7 @@ export class Appointments {
    */
   async put(channelId: Hex, client: Address, appointment: Appointment.Appointment): Promise<void> {
     const key = keyOf(channelId, appointment.seat)
-    const write = Records.write(prefix + key, WatchMessage.appointment, appointment)
+    const write = Records.write(watchPrefix + key, WatchMessage.appointment, appointment)
     const place = { key, channelId, client, bytes: write.value?.length ?? 0 }
     this.#checkRoom(place)
     this.#remove(key)
@@ -137,7 +138,7 @@ export class Appointments {
   async forget(key: string): Promise<void> {
     if (!this.#places.has(key)) return
     await this.#store.commit([
-      { key: prefix + key, value: undefined },
+      { key: watchPrefix + key, value: undefined },
       { key: actionsKey(key), value: undefined },
       { key: postedKey(key), value: undefined },
     ])

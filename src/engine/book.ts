@@ -13,7 +13,7 @@ import * as Parameters from '../core/parameters.js'
 import { isOpen } from '../core/phase.js'
 import type { Update } from '../core/update.js'
 import { Notifier } from './notifier.js'
-import type { Ledger, Sleep, Store, Write } from './ports.js'
+import type { Ledger, LedgerChannel, Sleep, Store, Write } from './ports.js'
 import * as Records from './records.js'
 import * as Wire from './wire.js'
 
@@ -36,6 +36,10 @@ export type BookPorts = {
   readonly onChanged: (channel: Channel.Channel) => void
   /** A change is wanted, and a seat has not shown yet what it holds: it is to be reached. */
   readonly onMissing: (channel: Channel.Channel) => void
+  /** The newest version of a channel that may be signed; see `Bonds`. */
+  readonly versionMax: (channelId: Hex) => bigint | undefined
+  /** The layer shows a channel; before anything is made of it. */
+  readonly onView: (channel: Channel.Channel, view: LedgerChannel) => Promise<void>
   /** The layer shows the channel challenged or frozen, with the root of the newest state posted. */
   readonly onDispute: (channelId: Hex, root: Uint8Array) => Promise<void>
   readonly onProblem: (error: SluiceError, channelId: Hex) => void
@@ -156,6 +160,14 @@ export class Book {
   async update(id: Hex, input: Channel.Input): Promise<void> {
     const refused = await this.#turn(this.#entry(id), input)
     if (refused !== undefined) this.#ports.onProblem(refused, id)
+  }
+
+  /** Does something with a channel while no step changes it. */
+  inTurn<T>(id: Hex, task: (channel: Channel.Channel) => Promise<T>): Promise<T> {
+    const entry = this.#entry(id)
+    const turn = entry.turn.then(() => task(entry.channel))
+    entry.turn = turn.catch(() => undefined)
+    return turn
   }
 
   #turn(entry: Entry, input: Channel.Input): Promise<SluiceError | undefined> {
@@ -293,6 +305,7 @@ export class Book {
       this.#ports.ledger.channel(id),
       this.#ports.ledger.time(),
     ])
+    if (view !== undefined) await this.#ports.onView(this.#entry(id).channel, view)
     await this.update(id, { type: 'ledger', view, time })
     if (view?.challenge !== undefined) await this.#ports.onDispute(id, view.challenge.root)
   }
@@ -407,13 +420,14 @@ export class Book {
   }
 
   #context(id: Hex | undefined): Channel.Context {
-    const { context, claim, reserveMin } = this.#ports
+    const { context, claim, reserveMin, versionMax } = this.#ports
     const channel = id === undefined ? undefined : this.get(id)
     return {
       ...context,
       claim: (lane) => (id === undefined ? 0n : claim(id, lane)),
       reserveMin: (asset) => reserveMin(channel?.parameters.assets[asset] ?? zeroAddress),
       synced: channel !== undefined && this.isInStep(channel),
+      versionMax: id === undefined ? undefined : versionMax(id),
     }
   }
 }
@@ -447,7 +461,7 @@ export const seatOf = ({ parameters }: Channel.Channel, signer: Address): number
 const isPassing: ReadonlySet<string> = new Set(['BUSY', 'REFUSED_BEFORE', 'VERSION_TAKEN'])
 
 /** What passes by itself, or by the owner's making room. */
-const isTransient = (error: unknown): boolean =>
+export const isTransient = (error: unknown): boolean =>
   error instanceof SluiceError &&
   (error.code === 'LEDGER_UNREACHABLE' || error.code === 'DISK_FULL')
 

@@ -14,7 +14,8 @@ import { isOpen } from '../core/phase.js'
 import { signed } from '../core/proposal.js'
 import type { Table } from '../core/state.js'
 import type { Engine } from '../crypto/engine.js'
-import type { Book } from './book.js'
+import type { Bonds } from './bonds.js'
+import { type Book, isTransient } from './book.js'
 import { Guard, type Standing, type Ward } from './guard.js'
 import type { Lanes } from './lanes.js'
 import type { Ledger, LedgerChannel, Network, Sleep, Store, Write } from './ports.js'
@@ -34,6 +35,7 @@ export type DefenderPorts = {
   /** Multiaddr of our watchtower. */
   readonly tower: string | undefined
   readonly book: Book
+  readonly bonds: Bonds
   readonly lanes: Lanes
   readonly onProblem: (error: SluiceError) => void
 }
@@ -65,13 +67,18 @@ export type WatchView = {
   readonly unpushed: bigint
 }
 
+/** Milliseconds between two tries to post a state. */
+const retryMs = 1_000
+
 export class Defender {
   readonly #ports: DefenderPorts
   readonly #guard: Guard
   readonly #watch: Watch | undefined
+  readonly #ended: AbortSignal
 
   constructor(ports: DefenderPorts, ended: AbortSignal) {
     this.#ports = ports
+    this.#ended = ended
     this.#guard = new Guard(
       {
         ledger: ports.ledger,
@@ -131,7 +138,10 @@ export class Defender {
   farewell(channel: Channel): Write[] {
     const { id } = channel
     if (isOpen(channel)) return []
-    return [Records.watchKey(id), Records.postedKey(id)].map((key) => ({ key, value: undefined }))
+    return [Records.watchKey(id), Records.postedKey(id), Records.forcedKey(id)].map((key) => ({
+      key,
+      value: undefined,
+    }))
   }
 
   /** The layer shows a dispute, and the root of the newest state posted. */
@@ -163,12 +173,39 @@ export class Defender {
    */
   async challenge(id: Hex): Promise<void> {
     await this.consulted()
-    const { book, ledger, crypto, signing } = this.#ports
-    const channel = book.get(id)
-    const complete = channel?.complete
-    if (channel?.phase !== 'live' || complete === undefined)
-      throw new DefenceError('NOT_LIVE', 'Only a live channel can be challenged.')
-    const { parameters, seat } = channel
+    try {
+      await this.#post(id)
+    } catch (error) {
+      if (isTransient(error)) void this.#insist(id)
+      else if (!(error instanceof DefenceError)) await this.#ports.bonds.release(id)
+      throw error
+    }
+  }
+
+  /** The layer did not answer, and may have taken it: what the owner wants is asked for until it is so. */
+  async #insist(id: Hex): Promise<void> {
+    const { sleep, onProblem, bonds } = this.#ports
+    while (!this.#ended.aborted) {
+      await sleep(retryMs, this.#ended)
+      try {
+        return await this.#post(id)
+      } catch (error) {
+        if (error instanceof DefenceError || this.#ended.aborted) return
+        if (error instanceof SluiceError) onProblem(error)
+        if (!isTransient(error)) return bonds.release(id).catch(() => undefined)
+      }
+    }
+  }
+
+  async #post(id: Hex): Promise<void> {
+    const { book, bonds, ledger, crypto, signing } = this.#ports
+    const { parameters, seat, complete } = await book.inTurn(id, async (channel) => {
+      const { phase, complete } = channel
+      if (phase !== 'live' || complete === undefined)
+        throw new DefenceError('NOT_LIVE', 'Only a live channel can be challenged.')
+      await bonds.stake(id, complete.version)
+      return { ...channel, complete }
+    })
     const digest = Dispute.digest(ledger.domain, {
       channelId: id,
       version: complete.version,

@@ -12,6 +12,7 @@ import type * as Receipt from '../core/receipt.js'
 import * as Secret from '../core/secret.js'
 import type { Engine } from '../crypto/engine.js'
 import type { Verifier } from '../crypto/pool.js'
+import { Bonds } from './bonds.js'
 import { Book } from './book.js'
 import {
   type AmountOptions,
@@ -119,6 +120,7 @@ export class Node {
       recover: crypto.secp256k1.recover,
       seal: (...parts: readonly Uint8Array[]) => Secret.derive(keys.signing, 'proposal', ...parts),
     }
+    const bonds = new Bonds(store)
     this.#book = new Book(
       {
         store,
@@ -136,6 +138,8 @@ export class Node {
           this.events.emit('channel', channel)
         },
         onMissing: (channel) => this.#channels.reach(channel),
+        versionMax: (id) => bonds.versionMax(id),
+        onView: (channel, view) => bonds.heed(channel, view),
         onDispute: (id, root) => this.#defender.disputed(id, root),
         onProblem: (error) => this.#problem(error),
       },
@@ -149,6 +153,7 @@ export class Node {
         redeemFee,
         tower: ports.tower,
         book: this.#book,
+        bonds,
         lanes: this.#lanes,
         onProblem: (error) => this.#problem(error),
       },

@@ -371,10 +371,7 @@ export class Payee {
         this.#measure(this.#grant())
         const record = { claim: this.#claim, meter: this.#meter }
         // A lane that is closed has left the store.
-        if (this.#lane() !== undefined)
-          await this.#ports.store.commit([
-            Records.write(Records.laneKey(this.channelId, this.id), Records.lane, record),
-          ])
+        if (this.#lane() !== undefined) await this.#write(record)
         const by = Claim.amount(record.claim) - this.accepted
         this.#durable = record
         this.#saved = round
@@ -391,6 +388,14 @@ export class Payee {
       this.#flushing = false
       this.#changed.notify()
     }
+  }
+
+  async #write(record: Records.LaneRecord): Promise<void> {
+    const { store } = this.#ports
+    const key = Records.laneKey(this.channelId, this.id)
+    await store.commit([Records.write(key, Records.lane, record)])
+    // Its end may have been on its way to the disk before us; what came after it goes again.
+    if (this.#lane() === undefined) await store.commit([{ key, value: undefined }])
   }
 
   /** The meter with every stream granted what it may have; the first in line changes every time. */

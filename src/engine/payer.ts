@@ -383,9 +383,11 @@ export class Payer {
       nodes: [],
     }
     const record = { claim, meter: this.#meter }
-    await this.#ports.store.commit([
-      Records.write(Records.laneKey(this.channelId, this.id), Records.lane, record),
-    ])
+    const { store } = this.#ports
+    const key = Records.laneKey(this.channelId, this.id)
+    await store.commit([Records.write(key, Records.lane, record)])
+    // A lane that was closed meanwhile leaves nothing behind.
+    if (this.isClosed) await store.commit([{ key, value: undefined }])
   }
 }
 

@@ -66,11 +66,17 @@ export const watch = Codec.record<WatchRecord>({
   signature: Codec.bytes(65),
 })
 
-export const watchKey = (channelId: Hex): string => `watched/${channelId}`
+export const watchPrefix = 'watched/'
+export const watchKey = (channelId: Hex): string => `${watchPrefix}${channelId}`
 
 /** A state of a disputed channel that was posted, and may be older by now than our newest. */
 export const posted = WatchMessage.content
 export const postedKey = (channelId: Hex): string => `posted/${channelId}`
+
+/** The version that we posted, or asked the layer to post: two newer ones would cost us the bond. */
+export const forced = Codec.uint64
+export const forcedPrefix = 'forced/'
+export const forcedKey = (channelId: Hex): string => `${forcedPrefix}${channelId}`
 
 /** Sequence of the last ledger event that concerned us. */
 export const sequence = Codec.integer(Number.MAX_SAFE_INTEGER)

@@ -20,6 +20,7 @@ export type Report = {
   readonly crashes: number
   /** All that went wrong on purpose, crashes and lies included. */
   readonly faults: number
+  /** Challenges on the layer. */
   readonly disputes: number
   readonly virtualHours: number
   readonly inputs: number
@@ -48,7 +49,7 @@ export async function campaign(options: CampaignOptions): Promise<Report> {
   const { failuresMax = failuresMaxDefault } = options
   const failures: Failure[] = []
   const kinds = new Map<string, number>()
-  let [done, virtualMs, inputs] = [0, 0, 0]
+  let [done, virtualMs, inputs, disputes] = [0, 0, 0, 0]
   let [inputsMin, faultKindsMin] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]
   const stray: Violation[] = []
   const onStray = (reason: unknown): void => {
@@ -64,6 +65,7 @@ export async function campaign(options: CampaignOptions): Promise<Report> {
       done += 1
       virtualMs += outcome.virtualMs
       inputs += outcome.inputs
+      disputes += outcome.disputes
       inputsMin = Math.min(inputsMin, outcome.inputs)
       faultKindsMin = Math.min(faultKindsMin, outcome.faults.size)
       onSeed?.(outcome)
@@ -77,7 +79,7 @@ export async function campaign(options: CampaignOptions): Promise<Report> {
     failures,
     crashes: kinds.get('crash') ?? 0,
     faults: [...kinds.values()].reduce((sum, count) => sum + count, 0),
-    disputes: kinds.get('dispute') ?? 0,
+    disputes,
     virtualHours: Math.round(virtualMs / 36_000) / 100,
     inputs,
     inputsMin: done === 0 ? 0 : inputsMin,

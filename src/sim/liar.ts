@@ -30,7 +30,13 @@ export const lies = [
   'unbacked-voucher',
   'wrong-tick',
   'no-acknowledgement',
+  'stale-post',
+  'late-answer',
+  'old-voucher',
 ] as const
+
+/** Lies that are told to the layer, not to peers. */
+export const layerLies = ['stale-post', 'late-answer', 'old-voucher'] as const
 
 export type Lie = (typeof lies)[number]
 

@@ -22,7 +22,7 @@ export type Purse = {
   readonly closed: ReadonlyMap<bigint, bigint>
 }
 
-type Strip = {
+export type Strip = {
   readonly payer: number
   readonly payee: number
   readonly asset: number
@@ -73,17 +73,38 @@ export class Model {
     return found
   }
 
+  /**
+   * What a freeze by a version leaves each seat with beside its lanes, over the channel's life: its balance, what
+   * it took out before, and what it put in that no state knew. Undefined for a version that nobody completed.
+   */
+  frozen(channelId: Hex, version: bigint, deposited: Table): Table | undefined {
+    const purse = this.#purses.get(channelId)?.get(version)
+    return purse && leaves(purse, deposited)
+  }
+
+  /** The lanes of a version, and what a claim on each pays out. */
+  lanes(channelId: Hex, version: bigint): ReadonlyMap<bigint, Strip> {
+    return this.#purses.get(channelId)?.get(version)?.lanes ?? new Map()
+  }
+
   /** What a cooperative close may have paid out in all: by what completed last, or was proposed to follow it. */
-  payable(channelId: Hex): readonly Table[] {
+  payable(channelId: Hex, deposited: Table): readonly Table[] {
     const [version, newest] = [...(this.#purses.get(channelId) ?? [])].at(-1) ?? [0n, undefined]
     const next = this.#candidates.get(`${channelId} ${version + 1n}`) ?? []
     return [...(newest === undefined ? [] : [newest]), ...next]
       .filter(({ lanes }) => lanes.size === 0)
-      .map(({ balances, withdrawn }) =>
-        balances.map((row, seat) => row.map((each, at) => each + (withdrawn[seat]?.[at] ?? 0n))),
-      )
+      .map((purse) => leaves(purse, deposited))
   }
 }
+
+/** What a state leaves each seat with beside its lanes, over the channel's life, given what was put in by then. */
+const leaves = ({ balances, deposited, withdrawn }: Purse, now: Table): Table =>
+  balances.map((row, seat) =>
+    row.map((balance, asset) => {
+      const cell = (table: Table): bigint => table[seat]?.[asset] ?? 0n
+      return balance + cell(withdrawn) + cell(now) - cell(deposited)
+    }),
+  )
 
 function change(purse: Purse, update: Update): Purse | undefined {
   const { balances, lanes, nextLane, closed } = purse
@@ -156,6 +177,21 @@ function matches(purse: Purse, { outcome, lanes }: Body): boolean {
       )
     })
   )
+}
+
+/** What a lane pays its payee for a claim: no less than nothing, no more than was set aside. */
+export function collected({ folded, reserved }: Strip, claim: bigint): bigint {
+  if (claim <= folded) return 0n
+  return claim - folded < reserved ? claim - folded : reserved
+}
+
+/** The bond of a poster who knew better, by seat: to each of the others the same, what is left over to the first. */
+export function forfeit(bond: bigint, seats: number, poster: number): readonly bigint[] {
+  const heirs = [...Array(seats).keys()].filter((seat) => seat !== poster)
+  const each = bond / BigInt(heirs.length)
+  const shares = Array.from({ length: seats }, (_, seat) => (heirs.includes(seat) ? each : 0n))
+  shares[heirs[0] ?? 0] = bond - each * BigInt(heirs.length - 1)
+  return shares
 }
 
 /** Price × offset, rounded up: seconds are counted in milliseconds. */

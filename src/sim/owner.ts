@@ -1,9 +1,11 @@
 /**
  * Owners: what people do with their nodes. A buyer opens channels, buys, resumes, breaks off and closes; a seller
- * offers and now and then closes. They know only what a program over the public API could know, and take every
- * typed error for weather.
+ * offers and now and then closes; some post a state instead of asking, and put money in or take it out meanwhile.
+ * They know only what a program over the public API could know, and take every typed error for weather.
  */
 import { type Hex, toHex } from '../core/bytes.js'
+import type { Channel } from '../core/channel.js'
+import type { Node } from '../engine/node.js'
 import type { Chance } from './chance.js'
 import type { Own, Person } from './person.js'
 import type { Time } from './time.js'
@@ -18,6 +20,12 @@ export type OwnerPorts = {
   readonly witness: Witness
   /** Owners still do new things. */
   readonly isBusy: () => boolean
+  /** Some close by force, and some of those think better of it. */
+  readonly isQuarrelsome: boolean
+  /** Money goes into channels and out of them while they live. */
+  readonly isRestless: boolean
+  /** Addresses of all, where they have channels together. */
+  readonly club: readonly string[]
 }
 
 /** What a seller has, under its name. */
@@ -44,14 +52,47 @@ export function sell(
       const receipts = own.node.serve(ware.name, offerOf(ware, own.sleep))
       void drain(receipts)
     }
-    void repeat(ports, person, own, 20_000, async (signal) => {
+    void repeat(ports, person, own, 10_000, async (signal) => {
+      if (ports.chance.hit(0.5)) return tend(ports, person, own.node, signal)
       const [channel] = own.node.channels().filter(({ phase }) => phase === 'live')
       if (channel === undefined || !ports.chance.hit(0.3)) return 'nothing'
       await own.node.close(channel.id, { signal })
-      return `close ${channel.id.slice(0, 10)}`
+      return `close ${short(channel)}`
     })
   }
 }
+
+/** What seller and buyer alike do with a channel beside paying: force it, resize it, fold it. */
+async function tend(
+  { chance, isQuarrelsome, isRestless }: OwnerPorts,
+  person: Person,
+  node: Node,
+  signal: AbortSignal,
+): Promise<string> {
+  const open = node.channels().filter(({ phase }) => phase === 'live' || phase === 'challenged')
+  if (open.length === 0) return 'nothing'
+  const channel = chance.pick(open as [Channel, ...Channel[]])
+  const amount = BigInt(chance.between(1, 5_000))
+  if (channel.phase === 'challenged') {
+    if (!chance.hit(0.3)) return 'nothing'
+    await node.resume(channel.id, { signal })
+    return `resume ${short(channel)}`
+  }
+  const what = chance.next()
+  if (isQuarrelsome && what < 0.3) {
+    // An owner who has put back a backup waits for the others first: nobody knows better what was forgotten.
+    if (person.disk.wasRestored && person.tower === undefined) return 'nothing'
+    await node.challenge(channel.id)
+    return `challenge ${short(channel)}`
+  }
+  if (!isRestless) return 'nothing'
+  if (what < 0.5) await node.topUp(channel.id, { amount, signal })
+  else if (what < 0.75) await node.withdraw(channel.id, { amount, signal })
+  else await node.fold(channel.id, { signal })
+  return `resize ${short(channel)}`
+}
+
+const short = ({ id }: Channel): string => id.slice(0, 10)
 
 async function drain(receipts: AsyncIterable<unknown>): Promise<void> {
   for await (const _ of receipts);
@@ -62,7 +103,7 @@ export function buy(
   ports: OwnerPorts,
   shops: readonly [Shop, ...Shop[]],
 ): (person: Person, own: Own) => void {
-  const { chance, witness } = ports
+  const { chance, witness, club } = ports
   let unfinished: readonly Bought[] = []
   const purchase = async (
     person: Person,
@@ -108,9 +149,11 @@ export function buy(
         const [channel] = node.channels().filter(({ phase }) => phase === 'live')
         if (channel === undefined) return 'nothing'
         await node.close(channel.id, { signal })
-        return `close ${channel.id.slice(0, 10)}`
+        return `close ${short(channel)}`
       }
-      if (what < 0.2) {
+      if (what < 0.24) return tend(ports, person, node, signal)
+      if (what < 0.3 && club.length > 2) return meet(ports, person, node, signal)
+      if (what < 0.34) {
         await node.quote(shop.address, chance.pick(shop.wares as [Ware]).name, { signal })
         return 'quote'
       }
@@ -124,6 +167,32 @@ export function buy(
       return purchase(person, own, fresh, signal)
     })
   }
+}
+
+/** A channel with everybody, or a lane in it to somebody. */
+async function meet(
+  { chance, club }: OwnerPorts,
+  person: Person,
+  node: Node,
+  signal: AbortSignal,
+): Promise<string> {
+  const others = club.filter((address) => address !== person.address)
+  const joint = node
+    .channels()
+    .find(({ phase, parameters }) => phase === 'live' && parameters.seats.length > 2)
+  if (joint === undefined) {
+    const deposits = club.map((_, at) => [at === 0 ? BigInt(chance.between(5_000, 200_000)) : 0n])
+    await node.open(others, { deposits, signal })
+    return 'meet'
+  }
+  const seats = joint.parameters.seats.length
+  const payee = (joint.seat + chance.between(1, seats - 1)) % seats
+  const lane = await node.openLane(joint.id, {
+    payee,
+    amount: BigInt(chance.between(1_000, 40_000)),
+    signal,
+  })
+  return `lane ${lane} to seat ${payee}`
 }
 
 /** One command after another while the node lives and owners are busy, with pauses between. */

@@ -17,7 +17,12 @@ const crypto = await loadEngine()
 const found = async (): Promise<{ caughtAfterSeeds: number | undefined; what: string }> => {
   const others = new Set<string>()
   for (let at = 0; at < seedsMax; at++) {
-    const { violations } = await run({ seed: seed + at, crypto, always: bug.always ?? [] })
+    const { violations } = await run({
+      seed: seed + at,
+      crypto,
+      always: bug.always ?? [],
+      hunter: bug.checker,
+    })
     const caught = violations.find(({ checker }) => checker === bug.checker)
     if (caught !== undefined) return { caughtAfterSeeds: at + 1, what: caught.what }
     for (const { checker } of violations) others.add(checker)

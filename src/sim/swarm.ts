@@ -1,8 +1,9 @@
 /**
  * The swarm scenario: a few people who buy and sell, a few kinds of fault that the seed switches on, perhaps a
- * liar. First nothing may be lost; then all is healed, and every channel between honest people must pay or settle.
+ * liar, perhaps a watchtower. First nothing may be lost; then all is healed, and every channel of honest people
+ * must settle: together, or by force where the other side is a liar.
  */
-
+import type { Channel } from '../core/channel.js'
 import { isOpen } from '../core/phase.js'
 import * as Price from '../core/price.js'
 import type { Engine } from '../crypto/engine.js'
@@ -11,29 +12,12 @@ import { type Lie, lies } from './liar.js'
 import { addressOf } from './network.js'
 import { buy, type OwnerPorts, type Shop, sell } from './owner.js'
 import type { Person } from './person.js'
+import { Rogue } from './rogue.js'
 import { beginningMs } from './time.js'
+import { faultKinds, kindsMin, unsettle } from './unrest.js'
 import type { Ware } from './wares.js'
 import type { Violation } from './witness.js'
 import { World } from './world.js'
-
-export const faultKinds = [
-  'cut',
-  'partition',
-  'delay',
-  'split',
-  'half-open',
-  'slow-disk',
-  'full-disk',
-  'crash',
-  'old-disk',
-  'ledger-slow',
-  'ledger-down',
-  'reorganisation',
-  'clock-skew',
-  'liar',
-] as const
-
-export type FaultKind = (typeof faultKinds)[number]
 
 export type Outcome = {
   readonly seed: number
@@ -42,28 +26,33 @@ export type Outcome = {
   readonly inputs: number
   readonly events: number
   readonly faults: ReadonlyMap<string, number>
+  /** Challenges on the layer. */
+  readonly disputes: number
   readonly virtualMs: number
   readonly violations: readonly Violation[]
 }
 
 export type SwarmOptions = {
   readonly seed: number
-  /** Kinds of fault, and lies, that are switched on whatever the seed says: planted bugs name those they need. */
+  /** Kinds of fault, lies, and manners of people that are switched on whatever the seed says: planted bugs name those they need. */
   readonly always?: readonly string[]
+  /** The world may end as soon as this checker has found something. */
+  readonly hunter?: string
   readonly crypto: Engine
   readonly onLine?: (line: string) => void
 }
 
 /** What makes a world worth its seed. */
 const inputsMin = 200
-const kindsMin = 3
 /** Virtual milliseconds of the first phase, least and most; and the most that healing may take. */
 const unrestMs = [20_000, 90_000] as const
 const unrestMaxMs = 3_600_000
-const healingMaxMs = 1_800_000
+const disputeMaxMs = 700_000
+const healingMaxMs = 3_600_000
 
 /** Runs one seed to its end. */
-export async function run({ seed, crypto, onLine, always = [] }: SwarmOptions): Promise<Outcome> {
+export async function run(options: SwarmOptions): Promise<Outcome> {
+  const { seed, crypto, onLine, always = [], hunter } = options
   const world = await World.create({
     seed: `${seed}`,
     crypto,
@@ -75,20 +64,26 @@ export async function run({ seed, crypto, onLine, always = [] }: SwarmOptions): 
     const kind = plan.pick(faultKinds)
     if (!kinds.includes(kind)) kinds.push(kind)
   }
-  const state = { busy: true }
+  const state = { busy: true, restless: true }
   const told = lies.filter((lie) => plan.hit(0.4) || always.includes(lie))
-  await populate(world, plan, kinds.includes('liar') ? told : [], () => state.busy)
-  unsettle(world, plan, kinds, () => state.busy)
-  const { trace, time } = world
+  const hits = (what: string, share: number): boolean => plan.hit(share) || always.includes(what)
+  await populate(world, plan, kinds.includes('liar') ? told : [], () => state.busy, hits)
+  unsettle(world, plan, kinds, () => state.restless)
+  const { trace, time, witness } = world
+  const isCaught = (): boolean => witness.violations.some(({ checker }) => checker === hunter)
   const until = time.nowMs + plan.between(...unrestMs)
   const enough = (): boolean =>
     time.nowMs >= until && trace.inputs >= inputsMin && trace.faults.size >= kindsMin
-  await world.run(enough, unrestMaxMs)
-  if (!enough()) world.witness.fail('progress', `a tiny world: ${trace.inputs} inputs`)
+  await world.run(() => isCaught() || enough(), unrestMaxMs)
+  if (!isCaught() && !enough())
+    world.witness.fail('progress', `a tiny world: ${trace.inputs} inputs`)
   state.busy = false
+  // Some disputes run into their end while all goes wrong, others while all is well.
+  if (plan.hit(0.5)) await world.run(() => isCaught() || !isDisputed(world), disputeMaxMs)
+  state.restless = false
   world.heal()
   trace.note('HEALED')
-  await settle(world)
+  if (!isCaught()) await settle(world, isCaught)
   world.witness.end()
   const outcome = {
     seed,
@@ -96,6 +91,7 @@ export async function run({ seed, crypto, onLine, always = [] }: SwarmOptions): 
     inputs: trace.inputs,
     events: time.events,
     faults: new Map(trace.faults),
+    disputes: world.witness.disputes,
     virtualMs: time.nowMs - beginningMs,
     violations: [...world.witness.violations],
   }
@@ -103,21 +99,39 @@ export async function run({ seed, crypto, onLine, always = [] }: SwarmOptions): 
   return outcome
 }
 
+const isDisputed = ({ books }: World): boolean =>
+  books.channels().some(({ view }) => view.challenge !== undefined)
+
 /** Sellers with wares, buyers with money; one of them may be a liar. */
 async function populate(
   world: World,
   plan: Chance.Chance,
   repertoire: readonly Lie[],
   isBusy: () => boolean,
+  hits: (what: string, share: number) => boolean,
 ): Promise<void> {
   const { time, chance, trace, witness } = world
-  const ports: OwnerPorts = { time, chance, trace, witness, isBusy }
   const sellers = ['sam', 'sue'].slice(0, plan.between(1, 2))
   const buyers = ['ben', 'bea', 'bob'].slice(0, plan.between(1, 3))
   const people = [...sellers, ...buyers] as [string, ...string[]]
+  const ports: OwnerPorts = {
+    time,
+    chance,
+    trace,
+    witness,
+    isBusy,
+    isQuarrelsome: hits('quarrel', 0.5),
+    isRestless: hits('resize', 0.5),
+    club: hits('club', 0.3) ? people.map(addressOf) : [],
+  }
   const liar = repertoire.length > 0 ? plan.pick(people) : undefined
-  const manner = (name: string) =>
-    name === liar ? { lies: repertoire as readonly [Lie, ...Lie[]] } : {}
+  const tower = hits('tower', 0.4) ? world.addTower('tess').name : undefined
+  const challengePeriod = plan.pick([120n, 180n, 300n])
+  const manner = (name: string) => ({
+    challengePeriod,
+    ...(tower !== undefined && plan.hit(0.6) ? { tower } : {}),
+    ...(name === liar ? { lies: repertoire as readonly [Lie, ...Lie[]] } : {}),
+  })
   const shops: Shop[] = []
   for (const name of sellers) {
     const wares = stock(plan)
@@ -125,6 +139,8 @@ async function populate(
     const exposureMax = plan.hit(0.3) ? BigInt(plan.between(2_000, 40_000)) : undefined
     await world.add({
       name,
+      // For bonds, and to put in beside what it is paid.
+      funds: 1_000_000n,
       ...(exposureMax === undefined ? {} : { exposureMax }),
       ...manner(name),
       live: sell(ports, wares),
@@ -137,6 +153,7 @@ async function populate(
       ...manner(name),
       live: buy(ports, shops as [Shop, ...Shop[]]),
     })
+  if (liar !== undefined) await Rogue.begin(world, liar, repertoire)
 }
 
 /** Two or three wares with odd prices, quanta and sizes. */
@@ -163,145 +180,54 @@ function stock(plan: Chance.Chance): readonly Ware[] {
   return wares
 }
 
-/** Milliseconds between two faults, and how long the lasting ones last. */
-const betweenMs = [300, 6_000] as const
-const lastingMs = [500, 30_000] as const
-
-/** Lets faults happen, one after another, of the kinds that are switched on. */
-function unsettle(
-  world: World,
-  plan: Chance.Chance,
-  kinds: readonly FaultKind[],
-  isBusy: () => boolean,
-): void {
-  const { time, chance, weather, trace } = world
-  if (kinds.includes('split')) weather.network.split = 0.2
-  if (kinds.includes('half-open')) weather.network.halfOpen = 0.5
-  if (kinds.includes('reorganisation'))
-    Object.assign(weather.ledger, { blockMs: plan.between(500, 6_000), reorganised: 0.4 })
-  if (plan.hit(0.2)) weather.network.windowBytes = 4_096
-  const sudden = kinds.filter((kind) => kind in inject)
-  // Some kinds need an occasion; with these, every world has its share.
-  for (const kind of ['partition', 'delay', 'clock-skew'] as const)
-    if (sudden.length < kindsMin && !sudden.includes(kind)) sudden.push(kind)
-  const next = (): void => {
-    time.after(chance.between(...betweenMs), () => {
-      if (!isBusy()) return
-      const kind = chance.pick(sudden as [FaultKind, ...FaultKind[]])
-      const detail = inject[kind]?.(world)
-      if (detail !== undefined) trace.fault(kind, detail)
-      next()
-    })
-  }
-  next()
-}
-
-/** For a while `target` is otherwise; then as it was, unless all has been healed meanwhile. */
-function lasting<T extends object>(world: World, target: T, change: Partial<T>): string {
-  const ms = world.chance.between(...lastingMs)
-  const names = Object.keys(change) as (keyof T)[]
-  const before = Object.fromEntries(names.map((name) => [name, target[name]])) as Partial<T>
-  Object.assign(target, change)
-  world.time.after(ms, () => {
-    if (names.every((name) => target[name] === change[name])) Object.assign(target, before)
-  })
-  return `for ${ms} ms`
-}
-
-/** One fault of a kind; says what happened, or undefined where it cannot now. */
-const inject: Partial<Record<FaultKind, (world: World) => string | undefined>> = {
-  cut(world) {
-    const pairs = world.hub.connected()
-    if (pairs.length === 0) return undefined
-    const [a, b] = world.chance.pick(pairs as [readonly [string, string]])
-    world.hub.cut(a, b)
-    return `${a} ${b}`
-  },
-  partition(world) {
-    const names = [...world.people.keys()]
-    const a = world.chance.pick(names as [string])
-    const b = world.chance.pick(names.filter((name) => name !== a) as [string])
-    const ms = world.chance.between(...lastingMs)
-    world.hub.partition(a, b, ms)
-    return `${a} ${b} for ${ms} ms`
-  },
-  delay: (world) =>
-    lasting(world, world.weather.network, {
-      latencyMs: world.chance.pick([
-        [1, 2_000],
-        [300, 900],
-      ]),
-    }),
-  'slow-disk': (world) => lasting(world, world.weather.disk, { latencyMs: [50, 3_000] }),
-  'full-disk': (world) => lasting(world, anyone(world).disk, { full: true }),
-  crash(world) {
-    const person = anyone(world)
-    // At any border it crosses from now on: before or after a commit, a send, a call of the layer.
-    person.life?.endIn(world.chance.between(1, 120))
-    return undefined
-  },
-  'old-disk'(world) {
-    if ([...world.people.values()].some(({ honest }) => !honest)) return undefined
-    // Only one person keeps old copies: where all have forgotten a state, nobody is left to be asked for it.
-    const person = [...world.people.values()].find(({ disk }) => disk.wasRestored) ?? anyone(world)
-    // A disk from before a channel was opened knows nothing of it, and no peer can tell it.
-    const open = [...world.witness.subject(person.name).channels.values()].filter(isOpen)
-    const copies = person.disk.snapshots.filter((copy) =>
-      open.every(({ id }) => copy.has(`channel/${id}`)),
-    )
-    if (copies.length === 0 || person.life?.alive !== true) return undefined
-    person.crash(world.chance.pick(copies as [(typeof copies)[number]]))
-    return undefined
-  },
-  'ledger-slow': (world) => lasting(world, world.weather.ledger, { latencyMs: [100, 8_000] }),
-  'ledger-down': (world) =>
-    lasting(world, world.weather.ledger, {
-      downUntilMs: world.time.nowMs + world.chance.between(...lastingMs),
-    }),
-  'clock-skew'(world) {
-    const ms = world.chance.pick([1_500, 45_000, 400_000])
-    world.skewMs += ms
-    return `${ms} ms ahead`
-  },
-}
-
-const anyone = (world: World): Person =>
-  world.chance.pick([...world.people.values()] as [Person, ...Person[]])
-
-/** Every channel between honest people must settle now; and pay before, where it still can. */
-async function settle(world: World): Promise<void> {
-  const { witness } = world
-  const honest = new Set(witness.honest.map(({ signer }) => signer))
-  const open = (name: string) =>
-    [...witness.subject(name).channels.values()].filter(
-      (channel) =>
-        isOpen(channel) && channel.parameters.seats.every(({ signer }) => honest.has(signer)),
-    )
+/** Every channel of honest people must settle now: with a liar in it, or a quarrelsome owner, by force. */
+async function settle(world: World, isCaught: () => boolean): Promise<void> {
+  const { witness, time, trace, chance } = world
+  const people = [...world.people.values()].filter(({ honest }) => honest)
+  const honest = new Set(people.map(({ name }) => witness.subject(name).signer))
+  const open = (name: string): Channel[] =>
+    [...witness.subject(name).channels.values()].filter(isOpen)
+  const isAmongFriends = ({ parameters }: Channel): boolean =>
+    parameters.seats.every(({ signer }) => honest.has(signer))
   let last = ''
-  for (const { name } of witness.honest) void close(name)
-  async function close(name: string): Promise<void> {
-    const { time, trace } = world
-    for (;;) {
-      const own = world.person(name).own
-      const [channel] = open(name)
+  for (const person of people) void end(person)
+  async function end(person: Person): Promise<void> {
+    for (let tries = 0; ; tries++) {
+      const { own, name } = person
+      const channel = open(name)[tries % Math.max(1, open(name).length)]
       if (own === undefined || channel === undefined) await time.sleep(1_000)
       else
         try {
-          const signal = time.deadline(60_000)
           trace.input(`${name} settles ${channel.id.slice(0, 10)}`)
+          const isFriendly = isAmongFriends(channel)
+          const ms = isFriendly ? 60_000 : 20_000
+          const close = own.node.close(channel.id, { signal: time.deadline(ms) })
           // A node that dies meanwhile never answers.
-          const late = time.sleep(61_000)
-          await Promise.race([own.node.close(channel.id, { signal }), late])
+          await Promise.race([close, time.sleep(ms + 1_000)])
         } catch (error) {
-          last = `${name}: ${world.person(name).failed(error)}`
+          last = `${name}: ${person.failed(error)}`
           trace.note(`${name} cannot settle yet: ${last}`)
-          await time.sleep(world.chance.between(500, 5_000))
+          await force(person, channel)
+          await time.sleep(chance.between(500, 5_000))
         }
     }
   }
-  const settled = (): boolean => witness.honest.every(({ name }) => open(name).length === 0)
-  if (await world.run(settled, healingMaxMs)) return
-  for (const { name } of witness.honest)
+  /** Nobody has to wait for a liar; one whose backup is old waits for friends. */
+  async function force(person: Person, channel: Channel): Promise<void> {
+    const { own, disk, tower, name } = person
+    const isBlind = disk.wasRestored && tower === undefined
+    if (own === undefined || channel.phase !== 'live' || isBlind) return
+    if (isAmongFriends(channel) && !chance.hit(0.2)) return
+    try {
+      await Promise.race([own.node.challenge(channel.id), time.sleep(60_000)])
+      trace.note(`${name} challenges ${channel.id.slice(0, 10)}`)
+    } catch (error) {
+      trace.note(`${name} cannot challenge: ${person.failed(error)}`)
+    }
+  }
+  const settled = (): boolean => people.every(({ name }) => open(name).length === 0)
+  if (await world.run(() => isCaught() || settled(), healingMaxMs)) return
+  for (const { name } of people)
     for (const { id, phase } of open(name))
       witness.fail('progress', `${name} is left with ${id.slice(0, 10)}, ${phase}; ${last}`)
 }

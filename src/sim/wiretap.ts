@@ -10,9 +10,11 @@ import type { Quote } from '../core/quote.js'
 import type { StreamMessage } from '../core/stream-message.js'
 import * as Tick from '../core/tick.js'
 import type * as Voucher from '../core/voucher.js'
+import { type WatchMessage, watchMessage } from '../core/watch-message.js'
 import { controlProtocol, payProtocol } from '../engine/link.js'
 import * as PayFrame from '../engine/pay-frame.js'
 import * as StreamFrame from '../engine/stream-frame.js'
+import { watchProtocol } from '../engine/watch-talk.js'
 import * as Wire from '../engine/wire.js'
 import type { StreamName } from './stream.js'
 
@@ -35,6 +37,7 @@ export type Said =
       readonly topic: Topic
       readonly position: bigint
     }
+  | { readonly type: 'watch'; readonly message: WatchMessage }
   | { readonly type: 'junk' }
 
 export class Wiretap {
@@ -55,7 +58,7 @@ export class Wiretap {
     if (known === undefined) {
       const frames: Uint8Array[] = []
       known = {
-        push: Frame.deframer(limits.streamBytesMax, (frame) => frames.push(frame.slice())),
+        push: Frame.deframer(limits.watchBytesMax, (frame) => frames.push(frame.slice())),
         frames,
       }
       this.#deframers.set(key, known)
@@ -72,6 +75,8 @@ export class Wiretap {
     try {
       if (stream.protocol === controlProtocol) return [this.#control(from, stream, body)]
       if (stream.protocol === payProtocol) return this.#pay(to, stream, body)
+      if (stream.protocol === watchProtocol)
+        return [{ type: 'watch', message: Wire.decode(watchMessage, body) }]
       return [this.#sale(stream, body)]
     } catch {
       // Whatever a broken decoder throws, the watcher must not fall over it.

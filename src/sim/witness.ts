@@ -2,10 +2,13 @@
  * The witness: sees every durable write and every word that leaves a node, keeps what is known of each person,
  * and asks the checkers. It is outside of the world: nothing it knows gets back in.
  */
+import type { Appointment } from '../core/appointment.js'
 import { type Address, type Hex, toHex } from '../core/bytes.js'
 import type { Channel } from '../core/channel.js'
 import type { SluiceError } from '../core/errors.js'
-import type { Write } from '../engine/ports.js'
+import * as WatchMessage from '../core/watch-message.js'
+import { watchPrefix } from '../engine/appointments.js'
+import type { LedgerEvent, Write } from '../engine/ports.js'
 import * as Records from '../engine/records.js'
 import * as Wire from '../engine/wire.js'
 import { Model } from './model.js'
@@ -17,11 +20,23 @@ export type Subject = {
   readonly name: string
   readonly honest: boolean
   readonly signer: Address
+  /** On the layer. */
+  readonly account: Address
+  /** What it had there at first. */
+  readonly funds: bigint
   readonly exposureMax: bigint | undefined
+  /** Address of its watchtower. */
+  readonly tower: string | undefined
   readonly channels: Map<Hex, Channel>
   /** By `Records.laneKey`. */
   readonly lanes: Map<string, Records.LaneRecord>
+  /** What its tower has receipted, by channel. */
+  readonly receipts: Map<Hex, Records.WatchRecord>
+  /** What it keeps for others as their tower, by channel and seat. */
+  readonly appointments: Map<string, Appointment>
 }
+
+type NewSubject = Omit<Subject, 'channels' | 'lanes' | 'receipts' | 'appointments'>
 
 export type Violation = { readonly checker: string; readonly what: string }
 
@@ -34,6 +49,7 @@ export type Checker = {
     lane: Records.LaneRecord | undefined,
     before: Records.LaneRecord | undefined,
   ) => void
+  readonly onReceipt?: (person: Subject, channelId: Hex, receipt: Records.WatchRecord) => void
   /** Somebody, honest or not, says something to somebody. */
   readonly onWord?: (from: Subject, to: Subject, said: Said, stream: StreamName) => void
   /** The person's node starts, on whatever the disk holds. */
@@ -41,8 +57,12 @@ export type Checker = {
   /** The person's disk is an older one from now on. */
   readonly onRestored?: (person: Subject) => void
   readonly onProblem?: (person: Subject, error: SluiceError) => void
+  /** The person shows the layer a state that it, or its client, has signed. */
+  readonly onShown?: (person: Subject, channelId: Hex, version: bigint) => void
   /** The layer has made something durable. */
   readonly onLayer?: () => void
+  /** It has let something happen. */
+  readonly onEvent?: (event: LedgerEvent) => void
   /** All is healed and settled, as far as it goes. */
   readonly onEnd?: () => void
 }
@@ -59,7 +79,12 @@ export class Witness {
   readonly violations: Violation[] = []
   /** Told who proposes a state, each time it is said. */
   onProposal: (from: string) => void = () => undefined
+  /** Challenges on the layer so far. */
+  disputes = 0
   readonly #tap = new Wiretap()
+  readonly #presence = new Map<string, readonly { since: bigint; isUp: boolean }[]>()
+  /** The layer's clock, Unix seconds. */
+  readonly layerTime: () => bigint
   readonly #checkers: readonly Checker[]
   readonly #onViolation: (violation: Violation) => void
   readonly #onWord: (line: () => string) => void
@@ -69,7 +94,9 @@ export class Witness {
     onViolation: (violation: Violation) => void,
     /** Told every word, for those who read along. */
     onWord: (line: () => string) => void,
+    layerTime: () => bigint,
   ) {
+    this.layerTime = layerTime
     this.#onViolation = onViolation
     this.#onWord = onWord
     this.#checkers = Object.entries(checkers).map(([checker, make]) =>
@@ -84,8 +111,14 @@ export class Witness {
     this.#onViolation(violation)
   }
 
-  add(person: Omit<Subject, 'channels' | 'lanes'>): void {
-    this.people.set(person.name, { ...person, channels: new Map(), lanes: new Map() })
+  add(person: NewSubject): void {
+    this.people.set(person.name, {
+      ...person,
+      channels: new Map(),
+      lanes: new Map(),
+      receipts: new Map(),
+      appointments: new Map(),
+    })
   }
 
   subject(name: string): Subject {
@@ -101,13 +134,34 @@ export class Witness {
   /** A person's disk has taken these writes. */
   durable(name: string, writes: readonly Write[]): void {
     const person = this.subject(name)
-    const news: (() => void)[] = []
-    for (const { key, value } of writes) {
-      if (key.startsWith(Records.channelPrefix)) news.push(this.#channel(person, key, value))
-      if (key.startsWith(Records.lanePrefix)) news.push(this.#lane(person, key, value))
-    }
+    const news = writes.flatMap(({ key, value }) => this.#record(person, key, value) ?? [])
     // Writes of one commit are seen together, as they became durable.
     if (person.honest) for (const tell of news) tell()
+  }
+
+  /** Takes note of a record; returns what checkers are told of it. */
+  #record(person: Subject, key: string, value: Uint8Array | undefined): (() => void) | undefined {
+    if (key.startsWith(Records.channelPrefix)) return this.#channel(person, key, value)
+    if (key.startsWith(Records.lanePrefix)) return this.#lane(person, key, value)
+    if (key.startsWith(Records.watchPrefix)) return this.#receipt(person, key, value)
+    if (!key.startsWith(watchPrefix)) return undefined
+    const place = key.slice(watchPrefix.length)
+    if (value === undefined) person.appointments.delete(place)
+    else person.appointments.set(place, Wire.decode(WatchMessage.appointment, value))
+    return undefined
+  }
+
+  #receipt(person: Subject, key: string, value: Uint8Array | undefined): (() => void) | undefined {
+    const id = key.slice(Records.watchPrefix.length) as Hex
+    if (value === undefined) {
+      person.receipts.delete(id)
+      return undefined
+    }
+    const receipt = Wire.decode(Records.watch, value)
+    person.receipts.set(id, receipt)
+    return () => {
+      for (const checker of this.#checkers) checker.onReceipt?.(person, id, receipt)
+    }
   }
 
   #channel(person: Subject, key: string, value: Uint8Array | undefined): () => void {
@@ -119,6 +173,10 @@ export class Witness {
     }
     const channel = Wire.decode(Records.channel, value)
     person.channels.set(id, channel)
+    // What only a liar has whole was signed by all the same.
+    const isNew = channel.complete?.version !== before?.complete?.version
+    if (!person.honest && isNew && channel.complete !== undefined)
+      this.model.completed(channel, channel.complete)
     return () => {
       for (const checker of this.#checkers) checker.onChannel?.(person, channel, before)
     }
@@ -149,12 +207,8 @@ export class Witness {
   /** A person starts again on an older disk. */
   restored(name: string, contents: ReadonlyMap<string, Uint8Array>): void {
     const person = this.subject(name)
-    person.channels.clear()
-    person.lanes.clear()
-    for (const [key, value] of contents) {
-      if (key.startsWith(Records.channelPrefix)) this.#channel(person, key, value)
-      if (key.startsWith(Records.lanePrefix)) this.#lane(person, key, value)
-    }
+    for (const records of [person.channels, person.lanes, person.receipts]) records.clear()
+    for (const [key, value] of contents) this.#record(person, key, value)
     for (const checker of this.#checkers) checker.onRestored?.(person)
   }
 
@@ -168,8 +222,40 @@ export class Witness {
     if (person.honest) for (const checker of this.#checkers) checker.onProblem?.(person, error)
   }
 
-  layer(): void {
-    for (const checker of this.#checkers) checker.onLayer?.()
+  /** Up, or down, from now on. */
+  presence(name: string, isUp: boolean): void {
+    this.#presence.set(name, [
+      ...(this.#presence.get(name) ?? []),
+      { since: this.layerTime(), isUp },
+    ])
+  }
+
+  /** Seconds between two of the layer's times that a resident was up. */
+  upFor(name: string, from: bigint, to: bigint): bigint {
+    let [total, since] = [0n, from]
+    let wasUp = false
+    for (const { since: at, isUp } of this.#presence.get(name) ?? []) {
+      const now = at < from ? from : at > to ? to : at
+      if (wasUp) total += now - since
+      since = now
+      wasUp = isUp
+    }
+    return wasUp ? total + (to - since) : total
+  }
+
+  /** A resident shows the layer a version of a channel. */
+  shown(name: string, channelId: Hex, version: bigint): void {
+    const person = this.subject(name)
+    if (person.honest)
+      for (const checker of this.#checkers) checker.onShown?.(person, channelId, version)
+  }
+
+  layer(events: readonly LedgerEvent[]): void {
+    for (const { type } of events) if (type === 'challenged') this.disputes += 1
+    for (const checker of this.#checkers) {
+      checker.onLayer?.()
+      for (const event of events) checker.onEvent?.(event)
+    }
   }
 
   end(): void {
@@ -195,7 +281,8 @@ function spell(said: Said): string {
               ? each.slice(0, 10)
               : each,
     )
-  if (said.type === 'message' || said.type === 'stream') return plain(said.message)
+  if (said.type === 'message' || said.type === 'stream' || said.type === 'watch')
+    return plain(said.message)
   if (said.type === 'voucher') return `voucher ${plain(said.signed.voucher)}`
   if (said.type === 'ticks') return `ticks ${plain(said.frame)}`
   return said.type === 'junk' ? 'junk' : `${said.type} to ${said.position}`

@@ -2,24 +2,24 @@
  * A simulated world: virtual time, one network, one layer, and people whose nodes are the production ones. It is
  * made of its seed alone; scenarios put people in, faults in, and let it run.
  */
-import { toBigInt, zeroAddress } from '../core/bytes.js'
 import type { Engine } from '../crypto/engine.js'
-import type { Store } from '../engine/ports.js'
+import type { Ledger } from '../engine/ports.js'
 import { local } from '../ledger/embedded/api.js'
-import { connect } from '../ledger/embedded/client.js'
-import * as Escrow from '../ledger/embedded/escrow.js'
-import * as Layer from '../ledger/embedded/layer.js'
-import * as LayerRecords from '../ledger/embedded/records.js'
-import * as Memory from '../store/memory.js'
+import { connect, type EmbeddedLedger } from '../ledger/embedded/client.js'
+import type * as Layer from '../ledger/embedded/layer.js'
 import * as Chance from './chance.js'
 import { checkers } from './checks/index.js'
+import * as Ground from './layer.js'
 import { Gateway, type LedgerWeather } from './ledger.js'
 import { Liar, type Lie } from './liar.js'
+import { never } from './life.js'
 import { Hub, type Weather } from './network.js'
-import { keysOf, type Own, Person } from './person.js'
+import { type Own, Person } from './person.js'
+import { keysOf, type Resident } from './resident.js'
 import type { StreamName } from './stream.js'
-import { Time } from './time.js'
+import type { Time } from './time.js'
 import { Trace } from './trace.js'
+import { Watchman } from './watchman.js'
 import { type Violation, Witness } from './witness.js'
 
 export type WorldOptions = {
@@ -33,6 +33,10 @@ export type NewPerson = {
   readonly name: string
   readonly funds?: bigint
   readonly exposureMax?: bigint
+  /** Name of its watchtower, which lives here already. */
+  readonly tower?: string
+  /** Seconds of each challenge window of the channels it proposes. */
+  readonly challengePeriod?: bigint
   /** The lies it tells; honest without. */
   readonly lies?: readonly [Lie, ...Lie[]]
   readonly live?: (person: Person, own: Own) => void
@@ -62,8 +66,11 @@ export class World {
   readonly hub: Hub
   readonly weather = structuredClone(calm)
   readonly people = new Map<string, Person>()
+  readonly towers = new Map<string, Watchman>()
   readonly crypto: Engine
   readonly layer: Layer.Layer
+  /** The layer's own records, for those outside of the world. */
+  readonly books: Ground.View
   readonly #gateway: Gateway
   readonly #liars = new Map<string, Liar>()
   /** Seconds by which the layer's clock runs ahead. */
@@ -71,20 +78,26 @@ export class World {
   /** Milliseconds that a node which crashed stays away, least and most. */
   awayMs: readonly [number, number] = [50, 15_000]
 
-  private constructor(options: WorldOptions, ground: LayerGround) {
+  private constructor(options: WorldOptions, ground: Ground.Ground) {
     const { seed, crypto, onLine } = options
     this.crypto = crypto
     this.chance = Chance.from(`world ${seed}`)
     this.time = ground.time
     this.trace = new Trace(this.time, onLine)
     this.layer = ground.layer
-    ground.clock.skewMs = () => this.skewMs
+    this.books = ground.view
+    ground.hooks.skewMs = () => this.skewMs
     this.witness = new Witness(
-      checkers({ books: ground.books, payouts: ground.payouts }),
+      checkers(ground.view),
       ({ checker, what }: Violation) => this.trace.note(`VIOLATION ${checker}: ${what}`),
       (line) => this.trace.aside(line),
+      ground.view.time,
     )
-    ground.books.onCommit = () => this.witness.layer()
+    ground.hooks.onCommit = (events) => {
+      for (const { type, channelId } of events)
+        this.trace.note(`layer: ${type} ${channelId.slice(0, 10)}`)
+      this.witness.layer(events)
+    }
     const { time, chance, trace, weather } = this
     this.#gateway = new Gateway({ time, chance, trace, layer: this.layer, weather: weather.ledger })
     this.hub = new Hub({
@@ -97,38 +110,54 @@ export class World {
   }
 
   static async create(options: WorldOptions): Promise<World> {
-    return new World(options, await createLayer(options))
+    return new World(options, await Ground.create(options))
   }
 
   /** Somebody moves in; the account is filled, the node starts. */
-  async add({ name, funds = 0n, exposureMax, lies, live }: NewPerson): Promise<Person> {
-    const { time, chance, trace, hub, crypto, witness, weather } = this
-    if (lies !== undefined)
-      this.#liars.set(
-        name,
-        new Liar({
-          chance,
-          crypto,
-          domain: this.layer.rules.domain,
-          keys: keysOf(name),
-          repertoire: lies,
-          share: lieShare,
-          onLie: (lie) => trace.fault(`lie-${lie}`, name),
-        }),
-      )
-    const syncMs = (): number => chance.between(...weather.disk.latencyMs)
-    const ground = { time, chance, trace, hub, gateway: this.#gateway, crypto, witness, syncMs }
-    const person = new Person(ground, {
+  async add({ name, funds = 0n, lies, ...person }: NewPerson): Promise<Person> {
+    if (lies !== undefined) this.#liars.set(name, this.#liar(name, lies))
+    const { exposureMax, challengePeriod, tower, live = () => undefined } = person
+    const added = new Person(this.#ground(), {
       name,
       honest: lies === undefined,
+      funds,
       exposureMax,
-      restartMs: () => chance.between(...this.awayMs),
-      live: live ?? (() => undefined),
+      challengePeriod,
+      tower: tower === undefined ? undefined : this.resident(tower).address,
+      layer: lies === undefined ? undefined : withoutAnswers,
+      live,
     })
-    this.people.set(name, person)
-    await this.#fund(person, funds)
-    person.start()
-    return person
+    this.people.set(name, added)
+    if (funds > 0n) await (await this.account(name)).faucet(added.account, funds)
+    added.start()
+    return added
+  }
+
+  /** A watchtower is set up. */
+  addTower(name: string): Watchman {
+    const tower = new Watchman(this.#ground(), name)
+    this.towers.set(name, tower)
+    tower.start()
+    return tower
+  }
+
+  /** An account that belongs to no node, as fast and sure as the layer is; all it does ends with `life`. */
+  account(name: string): Promise<EmbeddedLedger> {
+    const { account } = keysOf(name)
+    return connect(local(this.layer), {
+      account: this.crypto.secp256k1.publicAddress(account),
+      sign: (digest) => this.crypto.secp256k1.sign(digest, account),
+      sleep: this.time.sleep,
+    })
+  }
+
+  /** Whoever lives here. */
+  get residents(): Resident[] {
+    return [...this.people.values(), ...this.towers.values()]
+  }
+
+  resident(name: string): Resident {
+    return this.towers.get(name) ?? this.person(name)
   }
 
   person(name: string): Person {
@@ -148,22 +177,40 @@ export class World {
     Object.assign(this.weather.network, structuredClone(calm.network))
     Object.assign(this.weather.ledger, structuredClone(calm.ledger))
     Object.assign(this.weather.disk, structuredClone(calm.disk))
-    for (const person of this.people.values()) person.disk.full = false
+    for (const { disk } of this.residents) disk.full = false
   }
 
   async end(): Promise<void> {
-    for (const person of this.people.values()) person.retire()
+    for (const resident of this.residents) resident.retire()
     this.time.end()
     await this.layer.close()
   }
 
-  async #fund({ keys, account }: Person, funds: bigint): Promise<void> {
-    const ledger = await connect(local(this.layer), {
-      account,
-      sign: (digest) => this.crypto.secp256k1.sign(digest, keys.account),
-      sleep: this.time.sleep,
+  #ground() {
+    const { time, chance, trace, hub, crypto, witness, weather } = this
+    return {
+      time,
+      chance,
+      trace,
+      hub,
+      gateway: this.#gateway,
+      crypto,
+      witness,
+      syncMs: () => chance.between(...weather.disk.latencyMs),
+      restartMs: () => chance.between(...this.awayMs),
+    }
+  }
+
+  #liar(name: string, repertoire: readonly [Lie, ...Lie[]]): Liar {
+    return new Liar({
+      chance: this.chance,
+      crypto: this.crypto,
+      domain: this.layer.rules.domain,
+      keys: keysOf(name),
+      repertoire,
+      share: lieShare,
+      onLie: (lie) => this.trace.fault(`lie-${lie}`, name),
     })
-    if (funds > 0n) await ledger.faucet(account, funds)
   }
 
   #leave(from: string, to: string, stream: StreamName, bytes: Uint8Array): readonly Uint8Array[] {
@@ -175,58 +222,5 @@ export class World {
   }
 }
 
-type LayerGround = {
-  readonly time: Time
-  readonly layer: Layer.Layer
-  readonly clock: { skewMs: () => number }
-  readonly books: Books
-  readonly payouts: () => readonly { id: `0x${string}`; view: ReturnType<typeof Escrow.view> }[]
-}
-
-type Books = (() => { minted: bigint; accounts: bigint; held: bigint }) & { onCommit: () => void }
-
-async function createLayer({ seed, crypto }: WorldOptions): Promise<LayerGround> {
-  const time = new Time()
-  const clock = { skewMs: () => 0 }
-  const memory = Memory.open()
-  const chance = Chance.from(`layer ${seed}`)
-  const escrows = () =>
-    [...memory.entries(LayerRecords.channelPrefix)].map(([key, bytes]) => ({
-      id: LayerRecords.lastPart(key),
-      escrow: LayerRecords.readEscrow(bytes),
-    }))
-  const books: Books = Object.assign(
-    () => ({
-      minted: LayerRecords.over(memory.get).supply(zeroAddress).minted,
-      accounts: [...memory.entries(LayerRecords.balancePrefix)].reduce(
-        (sum, [, value]) => sum + toBigInt(value),
-        0n,
-      ),
-      held: escrows().reduce(
-        (sum, { escrow }) => sum + (Escrow.money(escrow).get(zeroAddress) ?? 0n),
-        0n,
-      ),
-    }),
-    { onCommit: () => undefined },
-  )
-  const store: Store = {
-    ...memory,
-    commit: async (writes) => {
-      await memory.commit(writes)
-      books.onCommit()
-    },
-  }
-  const layer = await Layer.open({
-    store,
-    recover: crypto.secp256k1.recover,
-    random: (size) => chance.bytes(size),
-    clock: () => time.nowMs + clock.skewMs(),
-    sleep: time.sleep,
-  })
-  const payouts: LayerGround['payouts'] = () =>
-    escrows().map(({ id, escrow }) => ({
-      id,
-      view: Escrow.view(escrow, BigInt(Math.floor((time.nowMs + clock.skewMs()) / 1000))),
-    }))
-  return { time, layer, clock, books, payouts }
-}
+/** A liar's node does not answer what its owner posts. */
+const withoutAnswers = (ledger: Ledger): Ledger => ({ ...ledger, answer: never })

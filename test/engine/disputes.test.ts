@@ -97,6 +97,42 @@ describe('a co-signature that is lost', () => {
   })
 })
 
+it('an honest poster keeps its bond: after a state that was signed before comes none that proves its posting stale', async () => {
+  const it = await quarrel(world, seller)
+  const { challengeBond, account } = seller.ledger
+  await pay(it, seller, 120n)
+  await lose(it)
+  await it.raw.ledger.faucet(account, challengeBond)
+  await seller.node.challenge(it.id)
+  const latest = it.states[2]
+  if (latest === undefined) throw new Error('there is no state 2')
+  const claims = [120n, 0n].entries()
+  it.link.send({
+    type: 'propose',
+    channelId: it.id,
+    version: 3n,
+    attempt: 1,
+    seal: world.random(32),
+    updates: [
+      ...[...claims].map(([lane, claim]) => ({
+        type: 'lane-close' as const,
+        lane: BigInt(lane),
+        claim,
+      })),
+      { type: 'final' },
+    ],
+    latest,
+    signature: undefined,
+  })
+  expect(await it.link.next('refuse')).toMatchObject({ code: 'BOND_AT_STAKE' })
+  // Nor after a restart.
+  await seller.crash()
+  await seller.start()
+  await runOut(it)
+  expect(await story(it)).not.toContain('punished')
+  expect(await seller.balance()).toBe(120n + challengeBond)
+})
+
 it('a claim higher than ours that the payer redeems itself is adopted', async () => {
   const it = await quarrel(world, seller)
   await pay(it, seller, 120n)

@@ -3,15 +3,16 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { checkers, worldCheckers } from '../../src/sim/checks/index.js'
+import type { View } from '../../src/sim/layer.js'
 import type { Bug, Caught } from '../../src/sim/planted.js'
 
 const root = join(import.meta.dirname, '..', '..')
 const bugs: Bug[] = JSON.parse(readFileSync(join(root, 'test/sim/bugs.json'), 'utf8'))
 
 it('there is a planted bug for every checker', () => {
-  const view = { books: () => ({ minted: 0n, accounts: 0n, held: 0n }), payouts: () => [] }
-  const names = [...Object.keys(checkers(view)), ...worldCheckers].sort()
-  expect(bugs.map(({ checker }) => checker).sort()).toEqual(names)
+  // Nobody looks at the layer before something happens there.
+  const names = [...Object.keys(checkers({} as View)), ...worldCheckers].sort()
+  expect([...new Set(bugs.map(({ checker }) => checker))].sort()).toEqual(names)
 })
 
 it('every planted bug is found by the checker meant for it', () => {

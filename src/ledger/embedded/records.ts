@@ -31,8 +31,13 @@ const nonceKey = (account: Address): string => `ledger/nonce/${account}`
 const balanceKey = (account: Address, asset: Address): string =>
   `${balancePrefix}${account}/${asset}`
 const laneKey = (channelId: Hex, lane: bigint): string => `ledger/lane/${channelId}/${lane}`
+const eventPrefix = 'ledger/event/'
 const eventKey = (sequence: number): string =>
-  `ledger/event/${sequence.toString(16).padStart(16, '0')}`
+  `${eventPrefix}${sequence.toString(16).padStart(16, '0')}`
+
+/** The sequence of the event whose record lies under a key; undefined for other records. */
+export const sequenceOf = (key: string): number | undefined =>
+  key.startsWith(eventPrefix) ? Number.parseInt(key.slice(eventPrefix.length), 16) : undefined
 
 type Get = Store['get']
 

@@ -1,4 +1,5 @@
 /** Money is conserved, per asset: in every state, and on the layer (promise 4). */
+import type { View } from '../layer.js'
 import { type Make, short } from '../witness.js'
 
 const sum = (table: readonly (readonly bigint[])[], asset: number): bigint =>
@@ -20,15 +21,14 @@ export const stateConserved: Make = (_witness, fail) => ({
   },
 })
 
-/** What the layer holds, as its own records say. */
-export type LayerBooks = () => { minted: bigint; accounts: bigint; held: bigint }
-
 export const layerConserved =
-  (books: LayerBooks): Make =>
+  ({ books }: View): Make =>
   (_witness, fail) => ({
     onLayer() {
-      const { minted, accounts, held } = books()
-      if (minted !== accounts + held)
-        fail(`the layer minted ${minted}; accounts have ${accounts}, channels ${held}`)
+      for (const [asset, { minted, accounts, held }] of books())
+        if (minted !== accounts + held)
+          fail(
+            `the layer minted ${minted} of ${short(asset)}; accounts have ${accounts}, channels ${held}`,
+          )
     },
   })

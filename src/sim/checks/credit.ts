@@ -89,7 +89,11 @@ function tracked() {
     },
     /** Lanes of a payee that are open on its disk. */
     open: (person: Subject): string[] =>
-      [...person.lanes.keys()].filter((key) => sold.has(at(person, key))),
+      [...person.channels.values()].flatMap(({ id, phase, complete }) =>
+        (phase === 'closed' ? [] : (complete?.body.lanes ?? []))
+          .map((lane) => Records.laneKey(id, lane.id))
+          .filter((key) => person.lanes.has(key) && sold.has(at(person, key))),
+      ),
     /** With an old disk the debt of its future is lost: one window, which is what an old disk may cost. */
     forget(person: Subject): void {
       for (const key of [...sold.keys()]) if (key.startsWith(`${person.name} `)) sold.delete(key)

@@ -2,8 +2,9 @@
  * Bad input gets a typed error and changes nothing, no invariant breaks, and nothing is signed for a peer that
  * has not shown what it holds (promises 2 and 6).
  */
-import type { Address } from '../../core/bytes.js'
-import { type Make, short } from '../witness.js'
+import { type Address, equals } from '../../core/bytes.js'
+import type { Proposal } from '../../core/proposal.js'
+import { type Make, type Subject, short, type Witness } from '../witness.js'
 import { newlySigned } from './signed.js'
 
 export const typedErrors: Make = (_witness, fail) => ({
@@ -11,6 +12,14 @@ export const typedErrors: Make = (_witness, fail) => ({
     if (code === 'INTERNAL' || code === 'INVARIANT') fail(`${person.name}: ${code} ${message}`)
   },
 })
+
+/** Proposals that a person has signed, as its tower keeps them. */
+function keptBy(witness: Witness, { tower, signer }: Subject): readonly Proposal[] {
+  const keeper = witness.people.get(tower?.split('/').at(-1) ?? '')
+  return [...(keeper?.appointments.values() ?? [])].flatMap(({ parameters, seat, pending }) =>
+    parameters.seats[seat]?.signer === signer ? (pending ?? []) : [],
+  )
+}
 
 /**
  * After every start, newest states are exchanged before anything is signed: the other side has shown the channel
@@ -37,7 +46,12 @@ export const inStepFirst: Make = (witness, fail) => {
         for (const signer of others) shown.add(`${person.name} ${id} ${signer}`)
       const isHonest = (signer: Address): boolean =>
         witness.honest.some((each) => each.signer === signer)
-      if (newlySigned(channel, before).length === 0) return
+      // What its tower gives back was signed in an earlier life.
+      const kept = keptBy(witness, person)
+      const fresh = newlySigned(channel, before).filter(
+        ({ seal }) => !kept.some((each) => equals(each.seal, seal)),
+      )
+      if (fresh.length === 0) return
       for (const signer of others.filter(isHonest))
         if (!shown.has(`${person.name} ${id} ${signer}`))
           fail(`${person.name} signs in ${short(id)} before all have shown it the newest state`)

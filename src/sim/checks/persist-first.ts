@@ -1,5 +1,10 @@
-/** No signature, voucher, acknowledgement or byte leaves before what it commits to is durable (promise 2). */
+/**
+ * No signature, voucher, acknowledgement, receipt or byte leaves before what it commits to is durable, be it to a
+ * peer, to a watchtower, or to the layer (promise 2).
+ */
+import type { Appointment } from '../../core/appointment.js'
 import { equals, type Hex } from '../../core/bytes.js'
+import type { Channel } from '../../core/channel.js'
 import * as Claim from '../../core/claim.js'
 import * as Meter from '../../core/meter.js'
 import * as Records from '../../engine/records.js'
@@ -62,8 +67,33 @@ export const persistFirst: Make = (_witness, fail) => {
   }
   const sale = (from: Subject, { open }: Topic): Meter.Meter | undefined =>
     open && record(from, open.channelId, open.lane)?.meter
+  /** By client and tower: what was left last, and not receipted yet. */
+  const left = new Map<string, Appointment>()
+  const watch = (from: Subject, to: Subject, { message }: Said & { type: 'watch' }): void => {
+    if (message.type === 'appoint') {
+      const { appointment } = message
+      left.set(`${from.name} ${to.name}`, appointment)
+      const channel = channelOf(from, appointment)
+      if (from.honest && !isHeld(appointment, from, channel))
+        fail(`${from.name} leaves ${appointment.newest.version} with its tower, not on its disk`)
+    }
+    if (message.type !== 'receipt') return
+    const taken = left.get(`${to.name} ${from.name}`)
+    const kept = from.appointments.get(`${message.channelId}/${taken?.seat}`)
+    if (taken !== undefined && !covers(kept, taken))
+      fail(`${from.name} receipts ${taken.newest.version}; its disk has ${kept?.newest.version}`)
+  }
   return {
-    onWord(from, _to, said) {
+    onShown(person, id, version) {
+      const kept = [...person.appointments].flatMap(([place, { newest }]) =>
+        place.startsWith(id) ? newest.version : [],
+      )
+      const held = [person.channels.get(id)?.complete?.version ?? -1n, ...kept]
+      if (held.every((each) => each < version))
+        fail(`${person.name} shows the layer ${version} of ${short(id)}; its disk has ${held}`)
+    },
+    onWord(from, to, said) {
+      if (said.type === 'watch') return watch(from, to, said)
       if (!from.honest) return
       if (said.type === 'message') return message(from, said)
       if (said.type === 'voucher') {
@@ -86,10 +116,47 @@ export const persistFirst: Make = (_witness, fail) => {
   }
 }
 
+const channelOf = (person: Subject, { parameters }: Appointment): Channel | undefined =>
+  [...person.channels.values()].find((each) => equals(each.parameters.salt, parameters.salt))
+
+/** Whether a client's disk has what it leaves with its tower. */
+function isHeld(
+  { newest, pending, claims }: Appointment,
+  person: Subject,
+  channel: Channel | undefined,
+): boolean {
+  const version = channel?.complete?.version ?? -1n
+  const isSigned = channel?.proposals.some(
+    ({ seal, signatures }) =>
+      pending !== undefined && equals(seal, pending.seal) && signatures[channel.seat] !== undefined,
+  )
+  return (
+    version >= newest.version &&
+    (pending === undefined || isSigned === true || version >= pending.version) &&
+    claims.every((claim) => {
+      const { channelId, lane } = claim.signed.voucher
+      const known = record(person, channelId, lane)
+      return known === undefined || Claim.amount(known.claim) >= Claim.amount(claim)
+    })
+  )
+}
+
+/** Whether what a tower keeps is as new as what it was left. */
+const covers = (kept: Appointment | undefined, taken: Appointment): boolean =>
+  kept !== undefined &&
+  kept.newest.version >= taken.newest.version &&
+  taken.claims.every((claim) =>
+    kept.claims.some(
+      (each) =>
+        each.signed.voucher.lane === claim.signed.voucher.lane &&
+        Claim.amount(each) >= Claim.amount(claim),
+    ),
+  )
+
 /** The lane's record on disk; undefined once the lane is closed there. A lane never written reads as empty. */
 function record(from: Subject, channelId: Hex, lane: bigint): Records.LaneRecord | undefined {
   const known = from.lanes.get(Records.laneKey(channelId, lane))
-  const lanes = from.channels.get(channelId)?.complete?.body.lanes ?? []
-  const isOpen = lanes.some(({ id }) => id === lane)
+  const { phase, complete } = from.channels.get(channelId) ?? {}
+  const isOpen = phase !== 'closed' && complete?.body.lanes.some(({ id }) => id === lane)
   return known ?? (isOpen ? { claim: undefined, meter: Meter.empty } : undefined)
 }

@@ -7,8 +7,8 @@ import { equals, type Hex } from '../../core/bytes.js'
 import * as Claim from '../../core/claim.js'
 import type { Price } from '../../core/price.js'
 import * as Voucher from '../../core/voucher.js'
-import type { LedgerChannel } from '../../engine/ports.js'
 import * as Records from '../../engine/records.js'
+import type { View } from '../layer.js'
 import { costOf, windowOf } from '../model.js'
 import { type Make, type Subject, short } from '../witness.js'
 import { newlySigned } from './signed.js'
@@ -132,21 +132,24 @@ export const noOverPay: Make = (_witness, fail) => {
   }
 }
 
-/** The layer, as the world can look at it at the end. */
-export type Payouts = () => readonly { readonly id: Hex; readonly view: LedgerChannel }[]
-
-/** What the layer has paid out is what the final state says, which an honest seat's disk has or has signed. */
+/** What a cooperative close has paid out is what the final state says. */
 export const paidToTheUnit =
-  (payouts: Payouts): Make =>
-  (witness, fail) => ({
-    onEnd() {
-      for (const { id, view } of payouts()) {
-        if (view.status !== 'closed') continue
-        const isDue = witness.model
-          .payable(id)
-          .some((paid) => String(paid) === String(view.withdrawn))
-        if (!isDue)
-          fail(`${short(id)} was paid out as ${view.withdrawn}, which no final state says`)
-      }
-    },
-  })
+  ({ channels }: View): Make =>
+  (witness, fail) => {
+    const disputed = new Set<Hex>()
+    return {
+      onEvent({ type, channelId }) {
+        if (type === 'frozen') disputed.add(channelId)
+      },
+      onEnd() {
+        for (const { id, view } of channels()) {
+          if (view.status !== 'closed' || disputed.has(id)) continue
+          const isDue = witness.model
+            .payable(id, view.deposited)
+            .some((paid) => String(paid) === String(view.withdrawn))
+          if (!isDue)
+            fail(`${short(id)} was paid out as ${view.withdrawn}, which no final state says`)
+        }
+      },
+    }
+  }

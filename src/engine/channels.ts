@@ -19,7 +19,7 @@ import type { Lanes } from './lanes.js'
 import type { Link } from './link.js'
 import type { Payer } from './payer.js'
 import type { Peers } from './peers.js'
-import type { Ledger, Network, Random, Store } from './ports.js'
+import type { Ledger, Network, Random, Sleep, Store } from './ports.js'
 
 /** A channel that a peer offers: who sits where is in the parameters, `seat` is ours, `peer` proposes it. */
 export type Offer = {
@@ -33,6 +33,7 @@ export type ChannelsPorts = {
   readonly store: Store
   readonly ledger: Ledger
   readonly random: Random
+  readonly sleep: Sleep
   readonly book: Book
   readonly lanes: Lanes
   readonly peers: Peers
@@ -349,11 +350,17 @@ export class Channels {
     }
   }
 
-  /** Peers that are connected show what they hold first, before we post what we hold: our disk might be old. */
+  /**
+   * Peers that are connected show what they hold first, before we post what we hold: our disk might be old. One that
+   * keeps silent keeps nobody from it.
+   */
   async inStep(id: Hex): Promise<void> {
-    const { peers } = this.#ports
+    const { peers, sleep } = this.#ports
     const links = peersOf(this.#find(id)).flatMap(({ signer }) => peers.find(signer) ?? [])
-    await Promise.all(links.map((link) => peers.inStep(link).catch(() => undefined)))
+    const done = new AbortController()
+    const shown = links.map((link) => peers.inStep(link, done.signal).catch(() => undefined))
+    await Promise.race([Promise.all(shown), sleep(silenceMs, done.signal)])
+    done.abort()
   }
 
   /** Links to all other seats, over the connections that exist or where they were last reached. */
@@ -470,6 +477,9 @@ export class Channels {
 
 /** Rounds of asking what the lanes of others have paid, before a close is given up. */
 const settleTriesMax = 8
+
+/** Milliseconds that a connected peer has to show what it holds, before a challenge goes on without it. */
+const silenceMs = 15_000
 
 const addressKey = (signer: Address): string => `peer/${signer}`
 

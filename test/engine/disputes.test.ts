@@ -172,6 +172,21 @@ describe('when the other side is gone for good', () => {
     expect(await seller.balance()).toBe(333n + seller.ledger.challengeBond)
   })
 
+  it('a peer that is connected and keeps silent cannot hold up a challenge', async () => {
+    const it = await quarrel(world, seller)
+    await pay(it, seller, 50n)
+    await it.raw.ledger.faucet(seller.ledger.account, seller.ledger.challengeBond)
+    await seller.crash()
+    await seller.start()
+    const link = await it.raw.connect(seller.address)
+    link.send(it.raw.hello(link))
+    await link.next('hello')
+    const posted = seller.node.challenge(it.id)
+    await world.advance(15)
+    await posted
+    expect(await seller.node.dispute(it.id)).toMatchObject({ poster: 1, version: 1n })
+  })
+
   it('the buyer gets its money back, but for what the seller redeems', async () => {
     const buyer = await world.person('payer', { funds: 10_000n })
     seller.node.serve('poem', { price: Price.parse('1/B'), ...bytesOf(700) })

@@ -8,6 +8,7 @@ import type { Channel } from '../../core/channel.js'
 import * as Claim from '../../core/claim.js'
 import * as Meter from '../../core/meter.js'
 import * as Records from '../../engine/records.js'
+import type { StreamName } from '../stream.js'
 import type { Said, Topic } from '../wiretap.js'
 import { type Make, type Subject, short } from '../witness.js'
 
@@ -67,18 +68,22 @@ export const persistFirst: Make = (_witness, fail) => {
   }
   const sale = (from: Subject, { open }: Topic): Meter.Meter | undefined =>
     open && record(from, open.channelId, open.lane)?.meter
-  /** By client and tower: what was left last, and not receipted yet. */
-  const left = new Map<string, Appointment>()
-  const watch = (from: Subject, to: Subject, { message }: Said & { type: 'watch' }): void => {
+  /** By stream: what was left last, and not receipted yet. */
+  const left = new Map<number, Appointment>()
+  const watch = (
+    from: Subject,
+    stream: StreamName,
+    { message }: Said & { type: 'watch' },
+  ): void => {
     if (message.type === 'appoint') {
       const { appointment } = message
-      left.set(`${from.name} ${to.name}`, appointment)
+      left.set(stream.id, appointment)
       const channel = channelOf(from, appointment)
       if (from.honest && !isHeld(appointment, from, channel))
         fail(`${from.name} leaves ${appointment.newest.version} with its tower, not on its disk`)
     }
     if (message.type !== 'receipt') return
-    const taken = left.get(`${to.name} ${from.name}`)
+    const taken = left.get(stream.id)
     const kept = from.appointments.get(`${message.channelId}/${taken?.seat}`)
     if (taken !== undefined && !covers(kept, taken))
       fail(`${from.name} receipts ${taken.newest.version}; its disk has ${kept?.newest.version}`)
@@ -92,8 +97,8 @@ export const persistFirst: Make = (_witness, fail) => {
       if (held.every((each) => each < version))
         fail(`${person.name} shows the layer ${version} of ${short(id)}; its disk has ${held}`)
     },
-    onWord(from, to, said) {
-      if (said.type === 'watch') return watch(from, to, said)
+    onWord(from, _to, said, stream) {
+      if (said.type === 'watch') return watch(from, stream, said)
       if (!from.honest) return
       if (said.type === 'message') return message(from, said)
       if (said.type === 'voucher') {
@@ -144,7 +149,11 @@ function isHeld(
 /** Whether what a tower keeps is as new as what it was left. */
 const covers = (kept: Appointment | undefined, taken: Appointment): boolean =>
   kept !== undefined &&
-  kept.newest.version >= taken.newest.version &&
+  // A newer state may have closed the lane that a claim was on.
+  (kept.newest.version > taken.newest.version ||
+    (kept.newest.version === taken.newest.version && claimsCover(kept, taken)))
+
+const claimsCover = (kept: Appointment, taken: Appointment): boolean =>
   taken.claims.every((claim) =>
     kept.claims.some(
       (each) =>

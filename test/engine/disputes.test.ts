@@ -4,8 +4,9 @@ import type { Hex } from '../../src/core/bytes.js'
 import * as Dispute from '../../src/core/dispute.js'
 import * as Price from '../../src/core/price.js'
 import type { LedgerEvent } from '../../src/engine/ports.js'
-import { challengePeriod, createWorld, type Person, type World } from '../support/world.js'
+import { challengePeriod, createWorld, type Person, quiet, type World } from '../support/world.js'
 import * as Quarrel from './support/quarrel.js'
+import { RawLane } from './support/raw-lane.js'
 import { bytesOf, endlessBytes, take } from './support/wares.js'
 
 const { advance, answer, deposit, expectEnds, happened, lose, pay, post, quarrel, story, window } =
@@ -95,6 +96,26 @@ describe('a co-signature that is lost', () => {
     expect(await story(it)).not.toContain('punished')
     await expectEnds(it, seller, 150n)
   })
+})
+
+it('the end of a lane that only its payer has whole, posted after more was paid, costs the payee its window at most', async () => {
+  const quantum = 100n
+  seller.node.serve('live', { price: Price.parse('1/B'), quantum, ...endlessBytes() })
+  const it = await quarrel(world, seller)
+  const handle = await it.link.bind(it.lane)
+  const stream = await it.link.consume('live', it.lane)
+  it.link.pay(RawLane.frame(handle, it.lane.voucher(200n)))
+  // Paid for two quanta, and three more on credit.
+  await quiet(() => stream.bytes)
+  expect(stream.bytes).toBe(500)
+  it.raw.claimOn = () => 200n
+  await lose(it, [{ type: 'lane-close', lane: 0n, claim: 200n }])
+  for (const total of [250n, 300n, 600n]) it.link.pay(RawLane.frame(handle, it.lane.voucher(total)))
+  await quiet(() => stream.bytes)
+  expect(stream.bytes).toBe(500)
+  await post(it, 2)
+  await runOut(it)
+  await expectEnds(it, seller, 200n)
 })
 
 it('an honest poster keeps its bond: after a state that was signed before comes none that proves its posting stale', async () => {

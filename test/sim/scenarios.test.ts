@@ -117,6 +117,61 @@ describe('both propose at once', () => {
   }, 600_000)
 })
 
+describe('a buyer that is killed at every byte, its file not synced', () => {
+  it('has the file whole in the end, and has paid for each byte once', async () => {
+    const size = 24
+    const world = await World.create({ seed: 'every byte', crypto })
+    const price = Price.parse('1/B')
+    await world.add({
+      name: 'sam',
+      live: (_, { node, sleep }) => {
+        const open = async function* (offset: bigint, signal: AbortSignal) {
+          for (let at = Number(offset); at < size && !signal.aborted; at++) {
+            await sleep(20, signal)
+            yield Uint8Array.of(at)
+          }
+        }
+        node.serve('file', { price, quantum: 4n, size: BigInt(size), open })
+      },
+    })
+    await world.add({ name: 'ben', funds })
+    await world.run(() => [...world.people.values()].every(({ own }) => own !== undefined), 1_000)
+    const { address } = world.person('sam')
+    const { id } = await meanwhile(world, node(world, 'ben').open(address, { deposit: 1_000n }))
+    // What is written and not synced is gone with the power; what was acknowledged is on the disk.
+    let [synced, written]: [number[], number[]] = [[], []]
+    const buy = async (until: number): Promise<void> => {
+      const purchase = `0x${'11'.repeat(32)}` as const
+      const ben = node(world, 'ben')
+      const bought = await ben.consume(address, 'file', { purchase, acknowledge: 'manual' })
+      written = synced.slice(0, Number(bought.position))
+      expect(written).toHaveLength(Number(bought.position))
+      for await (const bytes of bought) {
+        written.push(...bytes)
+        if (written.length >= until && until < size) {
+          world.person('ben').crash()
+          return
+        }
+        // Now and then only, so that some bytes are always at stake.
+        if (written.length % 3 !== 0 && written.length < size) continue
+        synced = written.slice()
+        bought.acknowledge(bought.position)
+      }
+      expect((await bought.receipt).owed).toBe(BigInt(size))
+    }
+    for (let until = 1; until <= size; until++) {
+      await world.run(() => world.person('ben').own !== undefined, 60_000)
+      await meanwhile(world, buy(until))
+    }
+    expect(synced).toEqual([...Array(size).keys()])
+    await meanwhile(world, node(world, 'ben').close(id))
+    expect(world.layer.balance(world.person('sam').account, zero)).toBe(BigInt(size))
+    world.witness.end()
+    expect(world.witness.violations).toEqual([])
+    await world.end()
+  })
+})
+
 describe('an old disk', () => {
   /** Sells a file of 1,000 bytes at 1 a byte. */
   const sell = (world: World): void => {

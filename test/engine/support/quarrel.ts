@@ -70,8 +70,10 @@ export const pennyLane = ({ sessionKey }: RawPeer): Update.Update => ({
 })
 
 /** The seller signs another state, and never hears of it again; the buyer has it whole. */
-export async function lose({ raw, link, id, states }: Quarrel): Promise<void> {
-  const updates = [pennyLane(raw)]
+export async function lose(
+  { raw, link, id, states }: Quarrel,
+  updates: readonly Update.Update[] = [pennyLane(raw)],
+): Promise<void> {
   const { complete } = raw.channel(id)
   if (complete === undefined) throw new Error('the channel is not open')
   link.inbox.length = 0

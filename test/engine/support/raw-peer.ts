@@ -67,6 +67,8 @@ export class RawPeer {
   readonly #links = new Map<string, RawLink>()
   /** Speaks for the peer where it returns true; by default nobody does. */
   onMessage: (link: RawLink, message: Msg) => boolean = () => false
+  /** What we say to hold, or to have promised, on a lane: whatever the other side says is fine by us. */
+  claimOn: (lane: bigint) => bigint = () => 0n
   /** Serves the paid streams that come in. */
   onStream: (stream: RawStream, link: RawLink) => Promise<void> = async (stream) => stream.abort()
   /** What we hold on a lane that pays us. */
@@ -143,8 +145,7 @@ export class RawPeer {
       domain: this.ledger.domain,
       sign: (digest) => this.sign(digest),
       recover: this.engine.secp256k1.recover,
-      // Whatever the other side says about a lane is fine by us.
-      claim: () => 0n,
+      claim: (lane) => this.claimOn(lane),
       seal: (...parts) => Secret.derive(this.keys.signing, 'proposal', ...parts),
       reserveMin: () => 0n,
       synced: true,

@@ -51,6 +51,11 @@ export const depthMax = 256
 const empty = zeroes()
 const hashSize = 32
 const contentSize = 64
+/**
+ * Hashes of one level that lie in one piece of memory: a piece each is half as many objects again for the
+ * garbage collector, which takes a third of a pass; one for a whole level would live as long as its last node.
+ */
+const sharersMax = 16
 
 /** The reference hasher, and the default everywhere: noble, one content at a time. */
 export const hasher: Hasher = { leaves: taggedEach('leaf'), nodes: taggedEach('node') }
@@ -201,10 +206,11 @@ function fill(
   if (nodes.length === 0) return
   const hashes = hash(contents.subarray(0, nodes.length * contentSize))
   assert(hashes.length === nodes.length * hashSize, 'a hasher gave too few or too many hashes')
-  // Copies: a view would keep the hashes of a whole level in memory for as long as one node lives.
-  nodes.forEach((node, at) => {
-    node.hash = hashes.slice(at * hashSize, (at + 1) * hashSize)
-  })
+  for (let from = 0; from < nodes.length; from += sharersMax) {
+    const shared = hashes.slice(from * hashSize, (from + sharersMax) * hashSize)
+    for (const [at, node] of nodes.slice(from, from + sharersMax).entries())
+      node.hash = shared.subarray(at * hashSize, (at + 1) * hashSize)
+  }
 }
 
 /**

@@ -17,7 +17,7 @@ export async function contests({ asSha256, hashtree }: Peers): Promise<Contest[]
   const contents = new Uint8Array(randomBytes(batch * 64))
   const hashes = new Uint8Array(batch * 32)
   const digests = digestsBy(asSha256.digest)
-  const ours: Side = { count: batch, run: () => nodes(contents) }
+  const ours: Side = { count: batch, run: () => nodes(contents, hashes) }
   const unit = 'steps/s'
   return [
     {

@@ -23,11 +23,11 @@ export type Tree = Leaf | Branch | Pruned | undefined
 
 /**
  * Tagged hashes of any number of contents, 64 bytes each (key ‖ value, left ‖ right) and laid end to end;
- * so are the results, 32 bytes each.
+ * so are the results, 32 bytes each, which exactly fill `hashes`.
  */
 export type Hasher = {
-  readonly leaves: (contents: Uint8Array) => Uint8Array
-  readonly nodes: (contents: Uint8Array) => Uint8Array
+  readonly leaves: (contents: Uint8Array, hashes: Uint8Array) => void
+  readonly nodes: (contents: Uint8Array, hashes: Uint8Array) => void
 }
 
 /**
@@ -60,12 +60,10 @@ const sharersMax = 16
 /** The reference hasher, and the default everywhere: noble, one content at a time. */
 export const hasher: Hasher = { leaves: taggedEach('leaf'), nodes: taggedEach('node') }
 
-function taggedEach(tag: 'leaf' | 'node'): (contents: Uint8Array) => Uint8Array {
-  return (contents) => {
-    const hashes = new Uint8Array(contents.length / 2)
+function taggedEach(tag: 'leaf' | 'node'): Hasher['leaves'] {
+  return (contents, hashes) => {
     for (let at = 0; at < contents.length; at += contentSize)
       hashes.set(Hash.tagged(tag, contents.subarray(at, at + contentSize)), at / 2)
-    return hashes
   }
 }
 
@@ -181,37 +179,34 @@ export function build(shape: (builder: Builder) => Tree, hash: Hasher): Tree {
   })
   const largest = Math.max(leaves.length, ...levels.map((level) => level.length))
   const contents = new Uint8Array(largest * contentSize)
+  const hashes = new Uint8Array(largest * hashSize)
+  /** Hashes the contents of `nodes`, which lie ready. */
+  function fill(nodes: readonly { hash: Uint8Array }[], hashAll: Hasher['leaves']): void {
+    const [contentsSize, size] = [nodes.length * contentSize, nodes.length * hashSize]
+    hashAll(contents.subarray(0, contentsSize), hashes.subarray(0, size))
+    for (let from = 0; from < nodes.length; from += sharersMax) {
+      const some = nodes.slice(from, from + sharersMax)
+      const shared = hashes.slice(from * hashSize, (from + some.length) * hashSize)
+      for (const [at, node] of some.entries())
+        node.hash = shared.subarray(at * hashSize, (at + 1) * hashSize)
+    }
+  }
   leaves.forEach(({ key, value }, at) => {
     contents.set(key, at * contentSize)
     contents.set(value, at * contentSize + hashSize)
   })
-  fill(leaves, contents, hash.leaves)
+  if (leaves.length > 0) fill(leaves, hash.leaves)
   for (const level of levels.reverse()) {
     level.forEach(({ left, right }, at) => {
       contents.set(root(left), at * contentSize)
       contents.set(root(right), at * contentSize + hashSize)
     })
-    fill(level, contents, hash.nodes)
+    fill(level, hash.nodes)
   }
   return tree
 }
 
 type Unhashed<Node> = Omit<Node, 'hash'> & { hash: Uint8Array }
-
-function fill(
-  nodes: readonly { hash: Uint8Array }[],
-  contents: Uint8Array,
-  hash: (contents: Uint8Array) => Uint8Array,
-): void {
-  if (nodes.length === 0) return
-  const hashes = hash(contents.subarray(0, nodes.length * contentSize))
-  assert(hashes.length === nodes.length * hashSize, 'a hasher gave too few or too many hashes')
-  for (let from = 0; from < nodes.length; from += sharersMax) {
-    const shared = hashes.slice(from * hashSize, (from + sharersMax) * hashSize)
-    for (const [at, node] of nodes.slice(from, from + sharersMax).entries())
-      node.hash = shared.subarray(at * hashSize, (at + 1) * hashSize)
-  }
-}
 
 /**
  * Proof of what stands at `key`: presence, the empty value, or absence.

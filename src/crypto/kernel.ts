@@ -181,17 +181,16 @@ export function treeHasher(kernel: Kernel): Tree.Hasher {
   /** Piece by piece, each in its own place, so that memory never grows. */
   const over =
     (hash: Kernel['nodes']) =>
-    (contents: Uint8Array): Uint8Array => {
+    (contents: Uint8Array, hashes: Uint8Array): void => {
       assert(contents.length % contentSize === 0, 'contents of a tree have 64 bytes each')
+      assert(hashes.length === contents.length / 2, 'hashes of a tree have 32 bytes each')
       const bytes = new Uint8Array(kernel.memory.buffer)
-      const hashes = new Uint8Array(contents.length / 2)
       for (let at = 0; at < contents.length; at += room) {
         const piece = contents.subarray(at, at + room)
         bytes.set(piece, place)
         hash(place, piece.length / contentSize, place)
         hashes.set(bytes.subarray(place, place + piece.length / 2), at / 2)
       }
-      return hashes
     }
 
   return { leaves: over(kernel.leaves), nodes: over(kernel.nodes) }

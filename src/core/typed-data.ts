@@ -59,18 +59,19 @@ function typeHash(type: Type): Uint8Array {
   return hash
 }
 
-/** The domain separator, 32 bytes. */
-export const separator = (domain: Domain): Uint8Array =>
-  Hash.keccak256(
-    concat(
-      domainTypeHash,
-      nameHash,
-      versionHash,
-      uint(domain.chainId, 32),
-      new Uint8Array(12),
-      fromHex(domain.adjudicator, 20),
-    ),
-  )
+const separators = new WeakMap<Domain, Uint8Array>()
+
+/** The domain separator, 32 bytes. A node has one domain: it is worked out once, not for each signature. */
+export function separator(domain: Domain): Uint8Array {
+  let hash = separators.get(domain)
+  if (hash === undefined) {
+    const verifyingContract = fromHex(domain.adjudicator, 20)
+    const members = [uint(domain.chainId, 32), new Uint8Array(12), verifyingContract]
+    hash = Hash.keccak256(concat(domainTypeHash, nameHash, versionHash, ...members))
+    separators.set(domain, hash)
+  }
+  return hash
+}
 
 /**
  * What is signed: `keccak256(0x1901 ‖ separator ‖ hashStruct(values))`, 32 bytes.

@@ -36,6 +36,7 @@ import * as Play from './ledger/evm/play.js'
 import { peerFrom } from './net/identity.js'
 import { createNetwork, fromLibp2p } from './net/libp2p.js'
 import * as Home from './store/home.js'
+import * as Journal from './store/journal.js'
 import * as Lmdb from './store/lmdb.js'
 import * as Memory from './store/memory.js'
 
@@ -118,15 +119,17 @@ async function open<T>(
     const ledger = await connectLedger(options.ledger, accountKey, crypto)
     const lmdb = Lmdb.open(home.storePath)
     undo.unshift(() => lmdb.close())
-    await checkDomain(lmdb, ledger)
+    const journal = await Journal.open(lmdb, home.journalPath)
+    undo[0] = () => journal.close()
+    await checkDomain(journal, ledger)
     const network = await openNetwork(options, home)
     undo.unshift(() => network.close())
     const verifier = createVerifier({ secp256k1: crypto.secp256k1 })
     undo.unshift(() => verifier.close())
     const closeAll = async (): Promise<void> => {
-      for (const close of [verifier.close, lmdb.close, home.close]) await close()
+      for (const close of [verifier.close, journal.close, home.close]) await close()
     }
-    const store = { ...lmdb, close: closeAll }
+    const store = { ...journal, close: closeAll }
     const random = (size: number): Uint8Array => new Uint8Array(randomBytes(size))
     return await start({ network, store, ledger, crypto, verifier, random, sleep, keys: home.keys })
   } catch (error) {
@@ -192,9 +195,9 @@ export type ChannelView = {
 /** The channels of a home as its disk has them; a node may be running on it. @throws StoreError */
 export function readChannels(directory: string): ChannelView[] {
   if (!existsSync(directory)) return []
-  const { storePath } = Home.inspect(directory)
+  const { storePath, journalPath } = Home.inspect(directory)
   if (!existsSync(storePath)) return []
-  const store = Lmdb.open(storePath, { readOnly: true })
+  const store = Journal.view(Lmdb.open(storePath, { readOnly: true }), journalPath)
   try {
     return [...store.entries(Records.channelPrefix)].map(([, bytes]) => {
       const channel = Wire.decode(Records.channel, bytes)

@@ -40,6 +40,8 @@ export type View = {
   readonly keys: Keys
   /** Where the store is, or will be. */
   readonly storePath: string
+  /** Where its journal is, or will be. */
+  readonly journalPath: string
   /** The port remembered under `name`. */
   port(name: string): number | undefined
 }
@@ -104,6 +106,7 @@ export function inspect(directory: string): View {
     directory: home,
     keys: unlessUnusable(home, () => readKeys(home)),
     storePath: storePath(home),
+    journalPath: join(home, 'store.journal'),
     port: (name) => readPorts(home)[name],
   }
 }

@@ -14,11 +14,12 @@ const all = (store: Store, prefix = ''): [string, number[]][] =>
 /** `create` opens an empty store; `reopen`, where the adapter has a tomorrow, opens what it left. */
 export function storeSuite(
   name: string,
-  adapter: { create: () => Store; reopen?: () => Store },
+  adapter: { create: () => Store | Promise<Store>; reopen?: () => Store | Promise<Store> },
 ): void {
   describe(`store conformance: ${name}`, () => {
     let opened: Store[] = []
-    const use = (store: Store): Store => {
+    const use = async (opening: Store | Promise<Store>): Promise<Store> => {
+      const store = await opening
       opened.push(store)
       return store
     }
@@ -28,7 +29,7 @@ export function storeSuite(
     })
 
     it('gives back what was committed, and nothing for what was not', async () => {
-      const store = use(adapter.create())
+      const store = await use(adapter.create())
       await store.commit([{ key: 'a', value: bytes(1, 2, 3) }])
       expect(store.get('a')).toEqual(bytes(1, 2, 3))
       expect(store.get('b')).toBeUndefined()
@@ -37,7 +38,7 @@ export function storeSuite(
     })
 
     it('overwrites, deletes, and applies the writes of one commit in order', async () => {
-      const store = use(adapter.create())
+      const store = await use(adapter.create())
       await store.commit([
         { key: 'a', value: bytes(1) },
         { key: 'b', value: bytes(1) },
@@ -49,7 +50,7 @@ export function storeSuite(
     })
 
     it('holds an empty value apart from an absent one, and large ones whole', async () => {
-      const store = use(adapter.create())
+      const store = await use(adapter.create())
       const large = new Uint8Array(300_000).map((_, at) => at)
       await store.commit([
         { key: 'empty', value: bytes() },
@@ -62,7 +63,7 @@ export function storeSuite(
     })
 
     it('lists a prefix in key order and nothing beside it', async () => {
-      const store = use(adapter.create())
+      const store = await use(adapter.create())
       const keys = ['a', 'a/', 'a/10', 'a/2', 'a/~', 'a0', 'b', 'A/1', ' ']
       await store.commit(keys.map((key, at) => ({ key, value: bytes(at) })))
       expect(all(store, 'a/').map(([key]) => key)).toEqual(['a/', 'a/10', 'a/2', 'a/~'])
@@ -71,7 +72,7 @@ export function storeSuite(
     })
 
     it('takes keys of 512 characters and calls anything else a bug', async () => {
-      const store = use(adapter.create())
+      const store = await use(adapter.create())
       await store.commit([{ key: 'k'.repeat(512), value: bytes(1) }])
       expect(store.get('k'.repeat(512))).toEqual(bytes(1))
       for (const key of ['', 'k'.repeat(513), 'é', 'a\nb', 'a\x00', '\x7f'])
@@ -86,7 +87,7 @@ export function storeSuite(
     })
 
     it('keeps what it was given, whatever happens to the buffers afterwards', async () => {
-      const store = use(adapter.create())
+      const store = await use(adapter.create())
       const value = bytes(1, 2)
       const commit = store.commit([{ key: 'a', value }])
       value.fill(9)
@@ -97,7 +98,7 @@ export function storeSuite(
     })
 
     it('iterates over the moment the iteration began, whatever is committed meanwhile', async () => {
-      const store = use(adapter.create())
+      const store = await use(adapter.create())
       await store.commit(['a', 'b', 'c'].map((key) => ({ key, value: bytes(1) })))
       const seen: string[] = []
       for (const [key] of store.entries('')) {
@@ -112,7 +113,7 @@ export function storeSuite(
     })
 
     it('commits many calls at once, each whole, in the order they were made', async () => {
-      const store = use(adapter.create())
+      const store = await use(adapter.create())
       const calls = Array.from({ length: 500 }, (_, at) =>
         store.commit([
           { key: `k/${at}`, value: bytes(at) },
@@ -125,7 +126,7 @@ export function storeSuite(
     })
 
     it('shows a commit as soon as it resolved', async () => {
-      const store = use(adapter.create())
+      const store = await use(adapter.create())
       for (let at = 0; at < 50; at++) {
         expect(store.get(`k${at}`)).toBeUndefined()
         await store.commit([{ key: `k${at}`, value: bytes(at) }])
@@ -142,7 +143,7 @@ export function storeSuite(
         fc.asyncProperty(
           fc.array(fc.array(write, { maxLength: 8 }), { maxLength: 8 }),
           async (commits) => {
-            const store = adapter.create()
+            const store = await adapter.create()
             try {
               const model = new Map<string, Uint8Array>()
               for (const writes of commits) {
@@ -162,7 +163,7 @@ export function storeSuite(
     })
 
     it('finishes what was asked for before it closes, and refuses after', async () => {
-      const store = adapter.create()
+      const store = await adapter.create()
       const pending = store.commit([{ key: 'a', value: bytes(1) }])
       await store.close()
       await pending
@@ -170,7 +171,7 @@ export function storeSuite(
       expect(() => store.get('a')).toThrow(expect.objectContaining({ code: 'STORE_FAILED' }))
       await store.close()
       if (adapter.reopen === undefined) return
-      expect(all(use(adapter.reopen()))).toEqual([['a', [1]]])
+      expect(all(await use(adapter.reopen()))).toEqual([['a', [1]]])
     })
   })
 }

@@ -5,7 +5,7 @@ import { afterAll, afterEach, expect, it } from 'vitest'
 import { connectLedger, createLedger, createNode, openIdentity } from '../../src/sluice.js'
 import { seeded } from '../support/child.js'
 import { makeScratch, reap, seedOf, sluice } from '../support/processes.js'
-import { callsOf, commitStep, descriptor, lmdbFiles, noStrace, strace } from '../support/strace.js'
+import { callsOf, descriptor, journalOf, noStrace, strace } from '../support/strace.js'
 import { content } from './market.js'
 
 const scratch = makeScratch('strace')
@@ -58,7 +58,7 @@ it.skipIf(noStrace)(
     }
 
     const calls = callsOf(readFileSync(trace, 'utf8'), /^(write|writev)\(/)
-    const files = lmdbFiles(calls)
+    const synced = new RegExp(`^pwrite64\\(${journalOf(calls)},.* = [1-9]\\d*$`)
     const socket = descriptor(calls, /^accept4\(.* = (\d+)$/)
     const written = new RegExp(`^writev?\\(${socket},.* = (\\d+)$`)
     const heard = new RegExp(`^read\\(${socket},.* = [1-9]\\d*$`)
@@ -67,8 +67,8 @@ it.skipIf(noStrace)(
     const before: string[] = []
     for (const call of calls) {
       const bytes = Number(written.exec(call)?.[1] ?? 0)
-      const step = commitStep(call, files) ?? (heard.test(call) ? 'heard' : undefined)
-      if (step !== undefined) since.push(step)
+      if (synced.test(call)) since.push('synced')
+      else if (heard.test(call)) since.push('heard')
       if (bytes === 0) continue
       const [done, reached] = [sent, sent + bytes]
       sent = reached
@@ -80,6 +80,6 @@ it.skipIf(noStrace)(
       if (bytes > overhead) since = []
     }
     expect(before.length).toBe(grants.length - 1)
-    for (const steps of before) expect(steps).toMatch(/heard.* sync meta/)
+    for (const steps of before) expect(steps).toMatch(/heard.* synced/)
   },
 )

@@ -41,6 +41,10 @@ export const lmdbFiles = (calls: readonly string[]): { data: string; meta: strin
   meta: descriptor(calls, /openat\(.*\.mdb".*, O_WRONLY\|O_DSYNC.*= (\d+)$/),
 })
 
+/** Every write to a journal is its own sync. */
+export const journalOf = (calls: readonly string[]): string =>
+  descriptor(calls, /openat\(.*\.journal".*, O_RDWR\|O_DSYNC.*= (\d+)$/)
+
 /** Which step of a durable commit a call is, if it is one. */
 export function commitStep(
   call: string,

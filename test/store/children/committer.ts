@@ -1,13 +1,16 @@
-/** Commits numbers, a few at a time, and prints each once it is durable. Arguments: file, first, lanes, last. */
-import { writeSync } from 'node:fs'
+/** Commits numbers, a few at a time, and prints each once it is durable. Arguments: file, first, lanes, last, `journal`. */
+import * as Journal from '../../../src/store/journal.js'
 import * as Lmdb from '../../../src/store/lmdb.js'
 
-const [file = '', first = '0', lanes = '1', last = 'Infinity'] = process.argv.slice(2)
-const store = Lmdb.open(file)
+const [file = '', first = '0', lanes = '1', last = 'Infinity', how] = process.argv.slice(2)
+const store =
+  how === 'journal'
+    ? await Journal.open(Lmdb.open(`${file}.mdb`), `${file}.journal`)
+    : Lmdb.open(file)
 const value = (n: number): Uint8Array => new TextEncoder().encode(`${n}`.repeat(1 + (n % 50)))
 let next = Number(first)
 
-writeSync(1, 'ready\n')
+process.stdout.write('ready\n')
 await Promise.all(
   Array.from({ length: Number(lanes) }, async () => {
     while (next < Number(last)) {
@@ -17,7 +20,7 @@ await Promise.all(
         { key: `right/${n}`, value: value(n) },
         { key: `last`, value: value(n) },
       ])
-      writeSync(1, `${n}\n`)
+      process.stdout.write(`${n}\n`)
     }
   }),
 )

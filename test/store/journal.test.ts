@@ -1,0 +1,281 @@
+import {
+  copyFileSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import type { Store } from '../../src/engine/ports.js'
+import * as Journal from '../../src/store/journal.js'
+import * as Lmdb from '../../src/store/lmdb.js'
+import * as Memory from '../../src/store/memory.js'
+import { storeSuite } from '../conformance/store.js'
+import { reap, run, seed, seeded } from '../support/child.js'
+import { callsOf, journalOf, noStrace, strace } from '../support/strace.js'
+
+const base = mkdtempSync(join(tmpdir(), 'sluice-journal-'))
+const opened: Store[] = []
+afterEach(async () => {
+  await reap()
+  for (const store of opened.splice(0)) await store.close()
+})
+afterAll(() => rmSync(base, { recursive: true, force: true }))
+let count = 0
+const fresh = (): string => join(base, `${++count}`)
+const open = (path: string): Promise<Store> =>
+  Journal.open(Lmdb.open(`${path}.mdb`), `${path}.journal`)
+
+storeSuite('journal', {
+  create: () => open(fresh()),
+  reopen: () => open(join(base, `${count}`)),
+})
+
+/** Opens a journal that may be left as after a crash: it is closed only when the test is over. */
+async function crashable(store: Store, path: string): Promise<Store> {
+  const journal = await Journal.open(store, path)
+  opened.push(journal)
+  return journal
+}
+
+const text = (value: string): Uint8Array => new TextEncoder().encode(value)
+const all = (store: Store): Record<string, string> =>
+  Object.fromEntries([...store.entries('')].map(([key, value]) => [key, `${Buffer.from(value)}`]))
+
+/** A store that a test can look behind, hold back, and have fail. */
+function behind() {
+  const memory = Memory.open()
+  const control = { commits: 0, failure: undefined as Error | undefined, gate: Promise.resolve() }
+  const store: Store = {
+    ...memory,
+    async commit(writes) {
+      control.commits += 1
+      await control.gate
+      if (control.failure !== undefined) throw control.failure
+      await memory.commit(writes)
+    },
+    close: async () => undefined,
+  }
+  return { store, memory, control }
+}
+
+describe('what a crash leaves', () => {
+  it('is found again, in order, over what the store behind has', async () => {
+    const path = fresh()
+    const { store, memory } = behind()
+    await memory.commit([
+      { key: 'a', value: text('old') },
+      { key: 'gone', value: text('old') },
+    ])
+    const journal = await crashable(store, path)
+    await journal.commit([{ key: 'a', value: text('1') }])
+    await journal.commit([
+      { key: 'a', value: text('2') },
+      { key: 'gone', value: undefined },
+      { key: 'empty', value: text('') },
+    ])
+    expect(all(memory)).toEqual({ a: 'old', gone: 'old' })
+    expect(all(Journal.view(store, path))).toEqual({ a: '2', empty: '' })
+    expect(all(memory)).toEqual({ a: 'old', gone: 'old' })
+    const again = await crashable(store, path)
+    expect(all(again)).toEqual({ a: '2', empty: '' })
+    expect(all(memory)).toEqual({ a: '2', empty: '' })
+  })
+
+  it('at any byte of the last write, is everything before it, and that write whole or not at all', async () => {
+    const path = fresh()
+    const { store } = behind()
+    const journal = await crashable(store, path)
+    await journal.commit([{ key: 'a', value: text('one') }])
+    const before = readFileSync(path)
+    await journal.commit([
+      { key: 'a', value: text('two') },
+      { key: 'b', value: text('two') },
+    ])
+    const after = readFileSync(path)
+    const changed = [...after.keys()].filter((at) => after[at] !== before[at])
+    const last = changed.at(-1) ?? 0
+    for (let at = changed[0] ?? 0; at <= last + 1; at++) {
+      const torn = Buffer.concat([after.subarray(0, at), before.subarray(at)])
+      writeFileSync(path, torn)
+      const found = all(Journal.view(Memory.open(), path))
+      expect(found).toEqual(at > last ? { a: 'two', b: 'two' } : { a: 'one' })
+    }
+  })
+
+  it('does not bring back what was moved, emptied or written over', async () => {
+    const path = fresh()
+    const large = (fill: number) => new Uint8Array(300_000).fill(fill)
+    const { store, memory } = behind()
+    const journal = await crashable(store, path)
+    // Both halves, several times; then one that no half holds.
+    for (let n = 0; n < 13; n++) {
+      await journal.commit([
+        { key: `k${n % 3}`, value: large(n) },
+        { key: 'n', value: text(`${n}`) },
+      ])
+      const found = await crashable(behindOf(memory), copy(path))
+      expect([found.get('n'), found.get(`k${n % 3}`)?.[0]]).toEqual([text(`${n}`), n])
+    }
+    await journal.commit([{ key: 'k0', value: new Uint8Array(2_000_000) }])
+    await journal.commit([{ key: 'k1', value: text('small') }])
+    const found = await crashable(behindOf(memory), copy(path))
+    expect([found.get('k0')?.length, found.get('k1'), found.get('n')]).toEqual([
+      2_000_000,
+      text('small'),
+      text('12'),
+    ])
+    await journal.close()
+    await memory.commit([{ key: 'n', value: text('without the journal') }])
+    expect((await crashable(store, path)).get('n')).toEqual(text('without the journal'))
+  })
+
+  it('behind a record that was lost is not taken for what follows a new one', async () => {
+    const path = fresh()
+    const { store } = behind()
+    const journal = await crashable(store, path)
+    for (const n of ['1', '2']) await journal.commit([{ key: `k${n}`, value: text(n) }])
+    // The first record is gone: its generation is used again, by one of the same size.
+    const bytes = readFileSync(path)
+    bytes.fill(0, bytes.indexOf('k1'), bytes.indexOf('k1') + 2)
+    writeFileSync(path, bytes)
+    const again = await crashable(store, path)
+    expect(all(again)).toEqual({})
+    await again.commit([{ key: 'k3', value: text('3') }])
+    expect(all(Journal.view(store, path))).toEqual({ k3: '3' })
+  })
+
+  it('in a journal that is cut short or damaged counts as far as it is whole', async () => {
+    const path = fresh()
+    const { store } = behind()
+    const journal = await crashable(store, path)
+    for (const n of [1, 2, 3]) await journal.commit([{ key: `k${n}`, value: text(`${n}`) }])
+    const size = readFileSync(path).indexOf('k2')
+    truncateSync(path, size)
+    const again = await crashable(store, path)
+    expect(all(again)).toEqual({ k1: '1' })
+    await again.commit([{ key: 'k2', value: text('again') }])
+    expect(all(Journal.view(store, path))).toEqual({ k1: '1', k2: 'again' })
+  })
+
+  it('has everything it acknowledged, and whole commits only, after SIGKILL at any moment', async () => {
+    const random = seeded(seed('journal SIGKILL'))
+    const path = fresh()
+    const acknowledged: number[] = []
+    let first = 0
+    for (let round = 0; round < 5; round++) {
+      const child = run('test/store/children/committer.ts', [
+        path,
+        `${first}`,
+        '8',
+        'Infinity',
+        'journal',
+      ])
+      const stopAfter = 1 + Math.floor(random() * 3_000)
+      expect(await child.line()).toBe('ready')
+      for (let n = 0; n < stopAfter; n++) acknowledged.push(Number(await child.line()))
+      const killed = child.kill()
+      for await (const line of child.lines) acknowledged.push(Number(line))
+      await killed
+      const store = await open(path)
+      const left = [...store.entries('left/')].map(([key, value]) => `${key.slice(5)} ${value}`)
+      const right = [...store.entries('right/')].map(([key, value]) => `${key.slice(6)} ${value}`)
+      expect(left).toEqual(right)
+      const found = new Set(left.map((entry) => Number(entry.split(' ')[0])))
+      expect(acknowledged.filter((n) => !found.has(n))).toEqual([])
+      await store.close()
+      first = Math.max(...found) + 1
+    }
+  })
+})
+
+/** The same store as it is now, for somebody else to write to. */
+function behindOf(memory: Store): Store {
+  const other = Memory.open()
+  void other.commit([...memory.entries('')].map(([key, value]) => ({ key, value })))
+  return other
+}
+
+function copy(path: string): string {
+  const to = fresh()
+  copyFileSync(path, to)
+  return to
+}
+
+describe('the store behind', () => {
+  it('is written once a half is full, and holds up nobody until the other is full too', async () => {
+    const { store, control } = behind()
+    let release = () => {}
+    control.gate = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const journal = await crashable(store, fresh())
+    const value = new Uint8Array(400_000)
+    for (const key of ['a', 'b', 'c', 'd']) await journal.commit([{ key, value }])
+    expect(control.commits).toBe(1)
+    let done = false
+    const fifth = journal.commit([{ key: 'e', value }]).then(() => {
+      done = true
+    })
+    expect([...journal.entries('')].map(([key]) => key)).toEqual(['a', 'b', 'c', 'd'])
+    expect(done).toBe(false)
+    release()
+    await fifth
+    expect([...journal.entries('')].map(([key]) => key)).toEqual(['a', 'b', 'c', 'd', 'e'])
+  })
+
+  it('that fails loses nothing: commits fail once there is no room, and go on when it is mended', async () => {
+    const path = fresh()
+    const { store, control, memory } = behind()
+    const journal = await crashable(store, path)
+    control.failure = Object.assign(new Error('full'), { code: 'DISK_FULL' })
+    const value = new Uint8Array(400_000)
+    const outcomes: boolean[] = []
+    for (const key of ['a', 'b', 'c', 'd', 'e', 'f'])
+      outcomes.push(
+        await journal.commit([{ key, value }]).then(
+          () => true,
+          () => false,
+        ),
+      )
+    expect(outcomes).toEqual([true, true, true, true, false, false])
+    const kept = ['a', 'b', 'c', 'd']
+    expect([...journal.entries('')].map(([key]) => key)).toEqual(kept)
+    expect([...Journal.view(Memory.open(), path).entries('')].map(([key]) => key)).toEqual(kept)
+    control.failure = undefined
+    await journal.commit([{ key: 'g', value }])
+    await journal.close()
+    expect([...memory.entries('')].map(([key]) => key)).toEqual([...kept, 'g'])
+  })
+})
+
+describe('the file', () => {
+  it('is closed to other users, and does not grow', async () => {
+    const path = fresh()
+    const { store } = behind()
+    const journal = await crashable(store, path)
+    const { size, mode } = statSync(path)
+    expect(mode & 0o077).toBe(0)
+    for (let n = 0; n < 40; n++)
+      await journal.commit([{ key: 'k', value: new Uint8Array(100_000) }])
+    expect(statSync(path).size).toBe(size)
+  })
+
+  it.skipIf(noStrace)('is written through before it answers (needs strace)', async () => {
+    const trace = join(base, 'trace')
+    const child = run('test/store/children/committer.ts', [fresh(), '0', '1', '5', 'journal'], {
+      under: strace(trace, 'openat,pwrite64,write'),
+    })
+    expect(await child.ended()).toMatchObject({ code: 0 })
+    const calls = callsOf(readFileSync(trace, 'utf8'), /^write\(1,/)
+    const written = new RegExp(`pwrite64\\(${journalOf(calls)},.*= [1-9]`)
+    const order = calls
+      .map((call) => (written.test(call) ? 'synced' : /write\(1, "(\d)\\n"/.exec(call)?.[1]))
+      .filter((step) => step !== undefined)
+    expect(order.join(' ')).toContain('synced 0 synced 1 synced 2 synced 3 synced 4')
+  })
+})

@@ -377,10 +377,14 @@ export async function deployLedger(
 }
 
 /** An EVM chain of play money in a process of its own, kept in `home`. @throws HomeError, LedgerError */
-export async function createPlayLedger(home: string, port = 0): Promise<Play.PlayLedger> {
+export async function createPlayLedger(
+  home: string,
+  options: Pick<Play.Options, 'port' | 'minChallengePeriod'> = {},
+): Promise<Play.PlayLedger> {
   const { secp256k1 } = await loadEngine()
   const { directory, keys } = await Home.ensure(home)
-  return Play.openPlayLedger({ deployer: accountOf(keys.account, secp256k1), directory, port })
+  const deployer = accountOf(keys.account, secp256k1)
+  return Play.openPlayLedger({ ...options, deployer, directory })
 }
 
 const viewOf = (

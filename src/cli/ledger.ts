@@ -18,13 +18,14 @@ export async function ledger(output: Output, options: LedgerOptions): Promise<vo
   const signal = interruptible()
   const home = options.home ?? join(homeOf(options), 'ledger')
   const { host, port } = parseListen(options.listen)
-  if (options.evm) return playChain(output, home, port, signal)
   const { challengePeriod } = options
+  const minChallengePeriod = challengePeriod === undefined ? undefined : BigInt(challengePeriod)
+  if (options.evm) return playChain(output, home, { port, minChallengePeriod }, signal)
   const { url, layer, close } = await createLedger({
     home,
     host,
     port,
-    ...(challengePeriod === undefined ? {} : { minChallengePeriod: BigInt(challengePeriod) }),
+    ...(minChallengePeriod === undefined ? {} : { minChallengePeriod }),
   })
   const { chainId, adjudicator } = layer.rules.domain
   output.event(
@@ -44,10 +45,10 @@ export async function ledger(output: Output, options: LedgerOptions): Promise<vo
 async function playChain(
   output: Output,
   home: string,
-  port: number,
+  options: { readonly port: number; readonly minChallengePeriod: bigint | undefined },
   signal: AbortSignal,
 ): Promise<void> {
-  const { url, chainId, adjudicator, token, close } = await createPlayLedger(home, port)
+  const { url, chainId, adjudicator, token, close } = await createPlayLedger(home, options)
   const fund = `sluice keys --ledger '${url}' --asset ${token} --fund 1000000`
   output.event(
     'listening',

@@ -5,7 +5,7 @@
 import { afterEach, beforeEach, expect, it, onTestFailed } from 'vitest'
 import { seeded } from '../support/child.js'
 import { makeScratch, reap, seedOf } from '../support/processes.js'
-import { Market } from './market.js'
+import { Market, type MarketOptions } from './market.js'
 
 /** Seconds: long enough that a process starts within one. */
 const challengePeriod = 4
@@ -20,10 +20,11 @@ afterEach(async () => {
 })
 
 /** A market in which the buyer has paid for a part of the file, and then died. */
-async function broken(tower: boolean) {
+async function broken(options: Pick<MarketOptions, 'tower' | 'evm' | 'challengePeriod'>) {
   const random = seeded(seedOf('closing by force'))
   const directory = scratch.path
-  const market = await Market.open({ directory, bytes: 64 << 20, random, challengePeriod, tower })
+  const bytes = 64 << 20
+  const market = await Market.open({ directory, bytes, random, challengePeriod, ...options })
   onTestFailed(() => console.log(market.transcript()))
   const sale = await market.begin()
   const buyer = market.buy(sale)
@@ -33,7 +34,7 @@ async function broken(tower: boolean) {
 }
 
 it('the buyer is killed for ever: the seller gets what was paid, and the rest is the buyer’s', async () => {
-  const { market, sale } = await broken(false)
+  const { market, sale } = await broken({ tower: false })
   await market.kill('seller')
   const lane = await market.lane()
   const accepted = lane?.payee.claim ?? 0n
@@ -57,7 +58,7 @@ it('the buyer is killed for ever: the seller gets what was paid, and the rest is
 })
 
 it('the seller is killed for ever: its watchtower collects for it, and the buyer gets the rest', async () => {
-  const { market, sale } = await broken(true)
+  const { market, sale } = await broken({ tower: true })
   await expect.poll(async () => (await market.lane())?.payee.unpushed, { timeout: 20_000 }).toBe(0n)
   const accepted = (await market.lane())?.payee.claim ?? 0n
   expect(accepted).toBeGreaterThan(0n)
@@ -75,3 +76,24 @@ it('the seller is killed for ever: its watchtower collects for it, and the buyer
     seller: sale.before.seller + accepted,
   })
 })
+
+// Longer windows: a chain without transactions has a block only every five seconds.
+it('on an EVM chain the watchtower does the same, and pays for its gas', async () => {
+  const { market, sale } = await broken({ tower: true, evm: true, challengePeriod: 15 })
+  await expect.poll(async () => (await market.lane())?.payee.unpushed, { timeout: 20_000 }).toBe(0n)
+  const accepted = (await market.lane())?.payee.claim ?? 0n
+  expect(accepted).toBeGreaterThan(0n)
+  await market.kill('seller')
+  await market.kill('tower')
+  await market.fund('tower', 1n)
+  const buyer = market.run('close', '--force', '--home', market.home('buyer'), '--patience', '1')
+  await buyer.event(({ event, stage }) => event === 'dispute' && stage === 'states')
+  const tower = await market.start('tower')
+  const { action, gain } = await tower.event('action')
+  expect({ action, gain }).toEqual({ action: 'redeem', gain: String(accepted) })
+  expect(await buyer.ended).toMatchObject({ code: 0, error: undefined })
+  expect(await market.balances()).toEqual({
+    buyer: sale.before.buyer - accepted,
+    seller: sale.before.seller + accepted,
+  })
+}, 180_000)

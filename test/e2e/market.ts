@@ -22,6 +22,8 @@ export type MarketOptions = {
   readonly random: () => number
   /** Seconds of each challenge window, on the ledger and in the channels. */
   readonly challengePeriod?: number
+  /** The ledger is a play chain, and the money a play token on it. */
+  readonly evm?: boolean
   /** The seller has a watchtower, which listens before it. */
   readonly tower?: boolean
   /** Where each process runs; all on this computer where left out. */
@@ -53,6 +55,9 @@ export class Market {
   #multiaddr = ''
   #dialled = ''
   #tower = ''
+  /** What channels hold. */
+  #asset: Address = zeroAddress
+  readonly #evm: boolean
   readonly #period: readonly string[]
   readonly #place: (role: Role) => Computer
   readonly #front: (multiaddr: string) => Promise<string>
@@ -60,7 +65,8 @@ export class Market {
   #minted = 0n
 
   private constructor(options: MarketOptions) {
-    const { directory, bytes, price = '3/KiB', random, challengePeriod } = options
+    const { directory, bytes, price = '3/KiB', random, challengePeriod, evm = false } = options
+    this.#evm = evm
     this.#place = options.place ?? (() => here)
     this.#front = options.front ?? (async (multiaddr) => multiaddr)
     this.#period =
@@ -123,12 +129,14 @@ export class Market {
       this,
     )
     this.#running.set(role, running)
-    const { url, multiaddr } = await running.event('listening')
+    const { url, multiaddr, asset } = await running.event('listening')
     const before = { ledger: this.#url, tower: this.#tower, seller: this.#multiaddr }[role]
     const now = String(role === 'ledger' ? url : multiaddr)
     if (before !== '') expect(now).toBe(before)
-    if (role === 'ledger') this.#url = now
-    else if (role === 'tower') this.#tower = now
+    if (role === 'ledger') {
+      this.#url = now
+      if (this.#evm) this.#asset = asset as Address
+    } else if (role === 'tower') this.#tower = now
     else this.#multiaddr = now
     if (role === 'seller' && before === '') this.#dialled = await this.#front(now)
     return running
@@ -137,7 +145,8 @@ export class Market {
   #ledger(): Running {
     const { host, under } = this.#place('ledger')
     const place = ['--home', this.home('ledger'), '--listen', `${host}:0`]
-    return sluice(['ledger', ...place, ...this.#period, '--json'], { under })
+    const kind = this.#evm ? ['--evm'] : []
+    return sluice(['ledger', ...place, ...this.#period, ...kind, '--json'], { under })
   }
 
   #watch(): Running {
@@ -191,19 +200,19 @@ export class Market {
 
   /** `sluice ARGS` beside the market's ledger. */
   run(...args: string[]): Running {
-    return sluice([...args, '--ledger', this.#url, '--json'])
+    return sluice([...args, '--ledger', this.#url, '--asset', this.#asset, '--json'])
   }
 
   /** `sluice ARGS` with a role's home, where it runs. */
   runAs(role: Role, ...args: string[]): Running {
-    const own = ['--home', this.home(role), '--ledger', this.#url, '--json']
+    const own = ['--home', this.home(role), '--ledger', this.#url, '--asset', this.#asset, '--json']
     return sluice([...args, ...own], { under: this.#place(role).under })
   }
 
-  /** Play money for whoever needs it. */
+  /** Play money for whoever needs it; on a chain also the coins that calls and bonds take. */
   async fund(role: Role, amount: bigint): Promise<void> {
     const { ledger, account } = await this.#view(role)
-    await ledger.faucet(account, amount)
+    await ledger.faucet(account, amount, this.#asset)
     this.#minted += amount
   }
 
@@ -215,7 +224,7 @@ export class Market {
   async balances(): Promise<Balances> {
     const balance = async (role: Role): Promise<bigint> => {
       const { ledger, account } = await this.#view(role)
-      return ledger.balance(account, zeroAddress)
+      return ledger.balance(account, this.#asset)
     }
     return { buyer: await balance('buyer'), seller: await balance('seller') }
   }

@@ -28,13 +28,17 @@ export type Options = {
   /** Directory that keeps the chain. */
   readonly directory: string
   readonly port?: number
+  /** Seconds; for a chain that is made now. */
+  readonly minChallengePeriod?: bigint | undefined
 }
 
 const developmentChain = 31_337n
 const coin = 10n ** 18n
 /** A hundredth of what the faucet sees to that an account has. */
 const bond = coin / 100n
-const minChallengePeriod = 60n
+const minChallengePeriodDefault = 60n
+/** An empty block adds 2 kB to the kept chain: 35 MB a day. */
+const idleSeconds = 5
 
 /** @throws LedgerError `ANVIL_MISSING`, `LEDGER_UNREACHABLE` */
 export async function openPlayLedger(options: Options): Promise<PlayLedger> {
@@ -42,12 +46,13 @@ export async function openPlayLedger(options: Options): Promise<PlayLedger> {
   const anvil = await startAnvil({
     port,
     statePath: join(directory, 'anvil.json'),
-    // Kept once a second: who kills the process loses no more than that.
-    args: ['--state-interval', '1'],
+    // Kept once a second: who kills the process loses no more than that. Blocks come with transactions, and now and
+    // then without: where none did, no time would pass, and no window of a dispute.
+    args: ['--state-interval', '1', '--block-time', `${idleSeconds}`, '--mixed-mining'],
   })
   try {
     const chain = await openChain({ ...deployer, urls: [anvil.url] })
-    const { adjudicator, token } = await contracts(chain, deployer, join(directory, 'evm.json'))
+    const { adjudicator, token } = await contracts(chain, options)
     return {
       url: `evm:${anvil.url}#${adjudicator}`,
       chainId: chain.chainId,
@@ -64,7 +69,9 @@ export async function openPlayLedger(options: Options): Promise<PlayLedger> {
 type Contracts = { readonly adjudicator: Address; readonly token: Address }
 
 /** Those that lie on the chain from the last time, or new ones. */
-async function contracts(chain: Chain, { account }: Account, path: string): Promise<Contracts> {
+async function contracts(chain: Chain, options: Options): Promise<Contracts> {
+  const { deployer, directory, minChallengePeriod = minChallengePeriodDefault } = options
+  const path = join(directory, 'evm.json')
   if (existsSync(path)) {
     const found = JSON.parse(readFileSync(path, 'utf8')) as Contracts
     try {
@@ -74,7 +81,7 @@ async function contracts(chain: Chain, { account }: Account, path: string): Prom
       if (!(error instanceof SluiceError)) throw error
     }
   }
-  await setBalance(chain, account, coin)
+  await setBalance(chain, deployer.account, coin)
   const adjudicator = await deployAdjudicator(chain.sender, { bond, minChallengePeriod })
   const token = await deployPlayToken(chain.sender)
   writeFileSync(path, JSON.stringify({ adjudicator, token }))

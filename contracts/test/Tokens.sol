@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-/// Tokens as they should not be, and one that is only old. Each mints to anyone, and needs no approval.
+/// Tokens as they should not be, and one that is only old. Each mints to anyone, and lets anyone take anything.
 contract PlainToken {
     mapping(address => uint256) public balanceOf;
+
+    function allowance(address, address) external view virtual returns (uint256) {
+        return type(uint256).max;
+    }
 
     function mint(address to, uint256 amount) external {
         balanceOf[to] += amount;
@@ -43,6 +47,35 @@ contract FeeToken is BoolToken {
     function move(address from, address to, uint256 amount) internal override {
         balanceOf[from] -= amount;
         balanceOf[to] += amount - amount / 100;
+    }
+}
+
+/// Its balances grow when they are touched.
+contract RebasingToken is BoolToken {
+    function move(address from, address to, uint256 amount) internal override {
+        balanceOf[from] -= amount;
+        balanceOf[to] += amount + amount / 100;
+    }
+}
+
+/// Approves nothing, and does not say so.
+contract StubbornToken is BoolToken {
+    function approve(address, uint256) external pure returns (bool) {
+        return true;
+    }
+
+    function allowance(address, address) external pure override returns (uint256) {
+        return 0;
+    }
+}
+
+/// Stopped by its owner.
+contract PausedToken is BoolToken {
+    bool private paused = true;
+
+    function move(address from, address to, uint256 amount) internal override {
+        require(!paused, "paused");
+        super.move(from, to, amount);
     }
 }
 

@@ -99,13 +99,16 @@ describe('a token', () => {
     expect(await chain.balance(account(2), token)).toBe(2n * deposit - 1n)
   })
 
-  it('that keeps a fee is refused', async () => {
-    const [, channel] = await withToken('FeeToken')
-    await chain.send('open', [channel.args, await channel.opening()])
-    await expect(chain.send('deposit', [channel.args, 0n], { from: account(1) })).rejects.toThrow(
-      refused('InexactToken'),
-    )
-  })
+  it.each(['FeeToken', 'RebasingToken'])(
+    'that moves another amount (%s) is refused',
+    async (name) => {
+      const [, channel] = await withToken(name)
+      await chain.send('open', [channel.args, await channel.opening()])
+      await expect(chain.send('deposit', [channel.args, 0n], { from: account(1) })).rejects.toThrow(
+        refused('InexactToken'),
+      )
+    },
+  )
 
   it('that cannot pay out is credited, and holds up nobody', async () => {
     const good = await deploy('BoolToken')

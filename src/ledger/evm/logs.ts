@@ -3,7 +3,14 @@
  * the chain reorganises, whatever was told of a channel is told again as something to look at afresh.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Address, type Log, type PublicClient, parseEventLogs, toEventSelector } from 'viem'
+import {
+  type Address,
+  BaseError,
+  type Log,
+  type PublicClient,
+  parseEventLogs,
+  toEventSelector,
+} from 'viem'
 import type { Hex } from '../../core/bytes.js'
 import { SluiceError } from '../../core/errors.js'
 import type { LedgerEvent } from '../../engine/ports.js'
@@ -177,7 +184,8 @@ export async function* follow(options: Follow): AsyncGenerator<LedgerEvent> {
       pause = pollMs
     } catch (error) {
       if (signal.aborted) return
-      if (!(findOwn(error) instanceof SluiceError)) throw error
+      // An endpoint that is away, or behind the one that was asked before: it knows in a while.
+      if (!(error instanceof SluiceError || error instanceof BaseError)) throw error
       await wait(pause)
       pause = Math.min(2 * pause, pauseMaxMs)
     }

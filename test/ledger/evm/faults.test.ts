@@ -5,8 +5,11 @@
 
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { encodeFunctionData } from 'viem'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { type Address, toHex, zeroAddress, zeroes } from '../../../src/core/bytes.js'
 import * as Parameters from '../../../src/core/parameters.js'
@@ -17,6 +20,7 @@ import { startAnvil } from '../../../src/ledger/evm/anvil.js'
 import { connect, openChain } from '../../../src/ledger/evm/client.js'
 import { playToken } from '../../../src/ledger/evm/contracts.generated.js'
 import { deployAdjudicator } from '../../../src/ledger/evm/deploy.js'
+import { weird } from '../../contracts/support/weird.js'
 import { type Wallet, wallet } from '../wallet.js'
 import { type EvmHarness, harness } from './harness.js'
 
@@ -94,7 +98,7 @@ it('asks the next endpoint where one is away, and the same again where it is bus
   const dead = 'http://127.0.0.1:9'
   let limited = 0
   const busy = await endpoint((_, count) =>
-    count % 3 === 1 ? { status: ++limited > 0 ? 429 : 429 } : undefined,
+    count % 3 === 1 ? { status: ++limited > 0 ? 429 : 500 } : undefined,
   )
   const mine = await rich()
   await evm.fund(mine.address, 100n)
@@ -121,6 +125,31 @@ it('reads logs in smaller ranges where an endpoint limits them', async () => {
   expect((await ledger.channel(id))?.status).toBe('funding')
 })
 
+it('follows events through an endpoint that does not have the newest block yet', async () => {
+  let behind = false
+  const lagging = await endpoint((method) =>
+    behind && method === 'eth_getBlockByNumber'
+      ? { status: 200, body: { result: null } }
+      : undefined,
+  )
+  const mine = await rich()
+  const watching = await connectAs(mine, [lagging])
+  const acting = await connectAs(mine, [evm.url])
+  const ended = new AbortController()
+  const told: LedgerEvent[] = []
+  const following = (async () => {
+    for await (const event of watching.events({ after: 0, signal: ended.signal })) told.push(event)
+  })()
+  await expect.poll(() => told.length, { timeout: 10_000 }).toBeGreaterThan(0)
+  behind = true
+  const { id } = await open(acting, mine)
+  await watching.time().catch(() => undefined)
+  behind = false
+  await expect.poll(() => told.at(-1)?.channelId, { timeout: 10_000 }).toBe(id)
+  ended.abort()
+  await following
+})
+
 it('says where nothing answers, and what does', async () => {
   const mine = wallet()
   await expect(connectAs(mine, ['http://127.0.0.1:9/secret-key'])).rejects.toThrow(
@@ -133,7 +162,11 @@ it('says where nothing answers, and what does', async () => {
 it('signs nothing for another chain, whichever endpoint it comes from', async () => {
   const mine = await rich()
   let signed = 0
-  const counting = { ...mine, sign: (digest: Uint8Array) => (signed++, mine.sign(digest)) }
+  const sign = (digest: Uint8Array) => {
+    signed++
+    return mine.sign(digest)
+  }
+  const counting = { ...mine, sign }
   await expect(connectAs(counting, [evm.url], { chainId: 1n })).rejects.toThrow(
     refused('WRONG_CHAIN', /is chain 31337, and chain 1 is wanted/),
   )
@@ -178,6 +211,49 @@ it('says what an account lacks: coins for gas, tokens, an ordinary token', async
   await expect(ledger.balance(mine.address, evm.bank.address)).rejects.toThrow(
     refused('BAD_TOKEN', /no ERC-20 token at/),
   )
+})
+
+it.each([
+  ['FeeToken', 'BAD_TOKEN', /fees or rebases/],
+  ['RebasingToken', 'BAD_TOKEN', /fees or rebases/],
+  ['StubbornToken', 'NO_ALLOWANCE', /approve that much with your wallet/],
+  ['PausedToken', 'REVERTED', /refused the transaction \(paused\)/],
+  ['RevertingWallet', 'BAD_TOKEN', /no ERC-20 token at/],
+] as const)('says what is wrong with a %s', async (name, code, words) => {
+  const { abi, bytecode } = weird(name)
+  const mine = await rich()
+  const { address: account, sign } = evm.bank
+  const { sender } = await openChain({ urls: [evm.url], account, sign, pollMs: 5 })
+  const { contractAddress } = await sender.send({ data: bytecode })
+  const asset = contractAddress?.toLowerCase() as Address
+  const args = [mine.address, 1_000n]
+  if (name !== 'RevertingWallet')
+    await sender.send({
+      to: asset,
+      data: encodeFunctionData({ abi, functionName: 'mint', args }),
+    })
+  const ledger = await connectAs(mine, [evm.url])
+  const { id, parameters } = await open(ledger, mine, asset)
+  await expect(ledger.deposit(parameters, 0)).rejects.toThrow(refused(code, words))
+  expect(await ledger.channel(id)).toMatchObject({ status: 'funding', held: [0n] })
+})
+
+it('estimates what a redemption costs by the newest price of gas, in coins alone', async () => {
+  const ledger = await connectAs(wallet(), [evm.url])
+  const fee = async (price: bigint): Promise<bigint> => {
+    await evm.client.setNextBlockBaseFeePerGas({ baseFeePerGas: price })
+    await evm.client.mine({ blocks: 1 })
+    await ledger.time()
+    return ledger.redeemFee(zeroAddress)
+  }
+  const path = join(import.meta.dirname, '../../../contracts/gas.json')
+  const gas = BigInt(JSON.parse(readFileSync(path, 'utf8'))['redeem-255'])
+  const [low, high] = [await fee(1_000n), await fee(1_000_000_000_000n)]
+  expect(low).toBeGreaterThanOrEqual(gas * 1_000n)
+  expect(high).toBeGreaterThanOrEqual(gas * 1_000_000_000_000n)
+  expect(high).toBeLessThan(2n * gas * 1_000_000_000_000n)
+  expect(ledger.redeemFee(evm.token)).toBe(0n)
+  await fee(1_000_000_000n)
 })
 
 it('approves what is due and no more', async () => {

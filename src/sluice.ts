@@ -163,17 +163,21 @@ export type Identity = {
   readonly accountKey: Uint8Array
 }
 
-/** The identity of a home, made if it is not there; a node may be running on it. @throws HomeError */
-export async function openIdentity(directory: string): Promise<Identity> {
+/**
+ * The identity of a home, made if it is not there; a node may be running on it. The account may have another key
+ * than the home's own. @throws HomeError
+ */
+export async function openIdentity(directory: string, key?: Uint8Array): Promise<Identity> {
   const { publicAddress } = (await loadEngine()).secp256k1
   const { directory: home, keys } = await Home.ensure(directory)
+  const accountKey = key ?? keys.account
   return {
     home,
-    account: publicAddress(keys.account),
+    account: publicAddress(accountKey),
     signer: publicAddress(keys.signing),
     session: publicAddress(keys.session),
     peer: await peerFrom(keys.peer),
-    accountKey: keys.account,
+    accountKey,
   }
 }
 

@@ -28,7 +28,13 @@ export async function doctor(output: Output, options: Shared): Promise<void> {
     ],
     ['engine', async () => ({ ok: true, text: (await loadEngine()).name })],
     ['home', () => checkHome(home)],
-    ['keys', async () => ({ ok: true, text: `account ${(await openIdentity(home)).account}` })],
+    [
+      'keys',
+      async () => {
+        const { account } = await openIdentity(home, accountKeyOf(options))
+        return { ok: true, text: `account ${account}` }
+      },
+    ],
     ['channels', () => checkChannels(home)],
     ['ledger', () => checkLedger(home, ledger, options)],
   ]
@@ -85,8 +91,8 @@ function checkChannels(home: string): Finding {
 }
 
 async function checkLedger(home: string, url: string, options: Shared): Promise<Finding> {
-  const { accountKey } = await openIdentity(home)
-  const ledger = await connectLedger(url, accountKeyOf(options) ?? accountKey)
+  const { accountKey } = await openIdentity(home, accountKeyOf(options))
+  const ledger = await connectLedger(url, accountKey)
   const balance = await ledger.balance(ledger.account, assetOf(options) ?? zeroAddress)
   return {
     ok: true,

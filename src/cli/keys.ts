@@ -10,22 +10,21 @@ export type KeysOptions = Shared & { readonly fund?: string }
 
 export async function keys(output: Output, options: KeysOptions): Promise<void> {
   const amount = options.fund === undefined ? undefined : parse(options.fund)
-  const identity = await openIdentity(homeOf(options))
-  const { signer, session, peer, home } = identity
+  const identity = await openIdentity(homeOf(options), accountKeyOf(options))
+  const { account, accountKey, signer, session, peer, home } = identity
   const asset = assetOf(options) ?? zeroAddress
-  const accountKey = accountKeyOf(options) ?? identity.accountKey
-  let { account } = identity
   let balance: bigint | undefined
+  let unknown = ''
   try {
     const ledger = await connectLedger(ledgerOf(options), accountKey)
-    account = ledger.account
     if (amount !== undefined) await ledger.faucet(account, amount, asset)
     balance = await ledger.balance(account, asset)
   } catch (error) {
     // Keys can be shown without a ledger; play money cannot.
     if (amount !== undefined || !(error instanceof SluiceError)) throw error
+    unknown = error.code === 'LEDGER_UNREACHABLE' ? 'the ledger is not reachable' : error.message
   }
-  const funds = balance === undefined ? '(the ledger is not reachable)' : formatAmount(balance)
+  const funds = balance === undefined ? `(${unknown})` : formatAmount(balance)
   output.event(
     'keys',
     { home, account, balance, signer, session, peer },

@@ -125,7 +125,7 @@ export class Channels {
     if (deposit < least)
       throw new ChannelsError(
         'LANE_TOO_SMALL',
-        `A deposit of ${deposit} is not worth redeeming on this layer, should it come to that: ${least} is the least.`,
+        `A deposit of ${deposit} would not pay for its redemption on this layer, should it come to that: give at least ${least}; what is not spent comes back.`,
       )
   }
 

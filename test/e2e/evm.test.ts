@@ -1,6 +1,7 @@
 /** The command line on an EVM chain: a play chain, a deployment of one's own, keys that are not the home's. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Keystore } from 'ox'
 import { privateKeyToAccount } from 'viem/accounts'
 import { afterAll, afterEach, expect, it } from 'vitest'
 import { toHex, uint } from '../../src/core/bytes.js'
@@ -75,6 +76,16 @@ it('keeps a play chain, funds accounts of it, and takes deployments and keys fro
   const typed = await run(['keys', ...common.with(3, 'evm:here'), '--fund', '1'], { env })
   expect(typed.code).toBe(2)
   expect(typed.stdout + typed.stderr).toMatch(/BAD_ADDRESS.*evm:URL#0xADJUDICATOR/)
+  const adrift = await run(['keys', ...common.with(3, nowhere)], { env })
+  expect(adrift.stdout).toContain(`"account":"${account}"`)
+  const [derived, options] = Keystore.scrypt({ password: 'hunter2', n: 1_024 })
+  const keystore = join(home, 'keystore.json')
+  writeFileSync(keystore, JSON.stringify(await Keystore.encrypt(key, derived, options)))
+  const opened = ['keys', ...common, '--keystore', keystore]
+  const unlocked = await run(opened, { env: { SLUICE_PASSWORD: 'hunter2' } })
+  expect(JSON.parse(unlocked.stdout)).toMatchObject({ account, balance: '1234' })
+  const mistyped = await run(opened, { env: { SLUICE_PASSWORD: 'hunter3' } })
+  expect(mistyped.stdout + mistyped.stderr).toMatch(/password is wrong/)
   const keyless = await run(['keys', ...common, '--keystore', join(home, 'none.json')], { env })
   expect(keyless.stdout + keyless.stderr).toMatch(/SLUICE_PASSWORD/)
 

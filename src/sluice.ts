@@ -212,7 +212,7 @@ export function readChannels(directory: string): ChannelView[] {
       const lanes = ours.map((lane) => ({
         lane,
         role: lane.payer === seat ? ('payer' as const) : ('payee' as const),
-        ...laneAmounts(store, channel.id, lane.id),
+        ...laneAmounts(store, channel, lane),
       }))
       return { channel, lanes }
     })
@@ -223,19 +223,18 @@ export function readChannels(directory: string): ChannelView[] {
 
 function laneAmounts(
   store: Store,
-  channelId: Hex,
-  id: bigint,
+  channel: Channel,
+  lane: Lane,
 ): { claim: bigint; owed: bigint; exposure: bigint; unpushed: bigint | undefined } {
-  const record = Records.read(store, Records.laneKey(channelId, id), Records.lane)
+  const record = Records.read(store, Records.laneKey(channel.id, lane.id), Records.lane)
   const { claim, meter } = record ?? { claim: undefined, meter: Meter.empty }
   const amount = Claim.amount(claim)
-  const pushed = Records.read(store, Records.watchKey(channelId), Records.watch)?.claims
-  const known = pushed?.find(({ lane }) => lane === id)?.claim ?? 0n
+  const receipt = Records.read(store, Records.watchKey(channel.id), Records.watch)
   return {
     claim: amount,
     owed: Meter.owed(meter),
     exposure: Meter.exposure(meter, amount),
-    unpushed: pushed && Amount.larger(0n, amount - known),
+    unpushed: receipt && Amount.larger(0n, amount - Records.covered(receipt, channel, lane)),
   }
 }
 

@@ -63,7 +63,10 @@ export type WatchView = {
   readonly address: string
   /** It answers, and sees the same layer. */
   readonly isAlive: boolean
-  /** What peers have paid us that it does not know yet: it can be lost while we are offline. */
+  /**
+   * What peers have paid us that it does not know yet, or that was paid in a channel whose newest state it does not
+   * know: it can be lost while we are offline.
+   */
   readonly unpushed: bigint
 }
 
@@ -271,12 +274,14 @@ export class Defender {
       await lanes.payee(id, claim.signed.voucher.lane)?.restore(claim)
   }
 
-  #unpushed({ id }: Channel): bigint {
+  #unpushed(channel: Channel): bigint {
     const { store, lanes } = this.#ports
-    const claims = Records.read(store, Records.watchKey(id), Records.watch)?.claims ?? []
-    const pushed = (lane: bigint): bigint => claims.find((each) => each.lane === lane)?.claim ?? 0n
+    const record = Records.read(store, Records.watchKey(channel.id), Records.watch)
     return Amount.sum(
-      lanes.of(id).payees.map((end) => Amount.larger(0n, end.accepted - pushed(end.id))),
+      lanes.of(channel.id).payees.map(({ lane, accepted }) => {
+        if (lane === undefined) return 0n
+        return Amount.larger(0n, accepted - Records.covered(record, channel, lane))
+      }),
     )
   }
 }

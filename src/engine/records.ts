@@ -3,12 +3,16 @@
  * channel, and the keys they lie under. All have a fixed size in the number of payments.
  */
 
+import * as Amount from '../core/amount.js'
 import type { Address, Hex } from '../core/bytes.js'
+import type { Channel } from '../core/channel.js'
 import type { Claim } from '../core/claim.js'
 import * as Codec from '../core/codec.js'
+import type { Lane } from '../core/lane.js'
 import { limits } from '../core/limits.js'
 import * as Message from '../core/message.js'
 import type { Meter, Purchase } from '../core/meter.js'
+import { signed } from '../core/proposal.js'
 import * as StreamMessage from '../core/stream-message.js'
 import * as WatchMessage from '../core/watch-message.js'
 import type { Store, Write } from './ports.js'
@@ -65,6 +69,20 @@ export const watch = Codec.record<WatchRecord>({
   time: Codec.uint64,
   signature: Codec.bytes(65),
 })
+
+/**
+ * What a tower is sure to collect of a lane while we are offline. Under a state that it does not know it collects
+ * nothing: what was folded is ours in that state, all else can be lost.
+ */
+export function covered(
+  record: WatchRecord | undefined,
+  channel: Channel,
+  { id, folded }: Lane,
+): bigint {
+  const isKnown = record?.version === channel.complete?.version && signed(channel) === undefined
+  const claim = record?.claims.find(({ lane }) => lane === id)?.claim ?? 0n
+  return isKnown ? Amount.larger(folded, claim) : folded
+}
 
 export const watchPrefix = 'watched/'
 export const watchKey = (channelId: Hex): string => `${watchPrefix}${channelId}`

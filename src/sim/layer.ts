@@ -1,7 +1,7 @@
 /** The production layer of a simulated world, on its time, and what can be seen of it from outside of the world. */
 import { type Address, type Hex, toBigInt } from '../core/bytes.js'
 import type { Engine } from '../crypto/engine.js'
-import type { LedgerChannel, LedgerEvent, LedgerLane, Store } from '../engine/ports.js'
+import type { LedgerChannel, LedgerEvent, LedgerLane, Store, Write } from '../engine/ports.js'
 import * as Escrow from '../ledger/embedded/escrow.js'
 import * as Layer from '../ledger/embedded/layer.js'
 import * as Records from '../ledger/embedded/records.js'
@@ -58,12 +58,14 @@ export async function create({
   const memory = Memory.open()
   const chance = Chance.from(`layer ${seed}`)
   const clock = (): number => time.nowMs + hooks.skewMs()
+  const ledger: Ledgers = { escrows: new Map(), balances: new Map() }
   const store: Store = {
     ...memory,
     commit: async (writes) => {
       await memory.commit(writes)
       // Time passes often, and moves no money.
       if (writes.every(({ key }) => key === Records.timeKey)) return
+      note(ledger, writes)
       const sequences = writes.flatMap(({ key }) => Records.sequenceOf(key) ?? [])
       hooks.onCommit(sequences.map((sequence) => Records.readEvent(memory.get, sequence)))
     },
@@ -75,10 +77,30 @@ export async function create({
     clock,
     sleep: time.sleep,
   })
-  return { time, layer, view: viewOf(memory, clock, layer.rules.challengeBond), hooks }
+  return { time, layer, view: viewOf(memory, ledger, clock, layer.rules.challengeBond), hooks }
 }
 
-function viewOf(memory: Store, clock: () => number, bond: bigint): View {
+/** The records that are asked for again and again, read once each time they are written. */
+type Ledgers = {
+  readonly escrows: Map<Hex, Escrow.Escrow>
+  /** By account and asset, as their key has them. */
+  readonly balances: Map<string, bigint>
+}
+
+function note({ escrows, balances }: Ledgers, writes: readonly Write[]): void {
+  for (const { key, value = new Uint8Array() } of writes) {
+    if (key.startsWith(Records.channelPrefix))
+      escrows.set(Records.lastPart(key), Records.readEscrow(value))
+    if (key.startsWith(Records.balancePrefix)) balances.set(key, toBigInt(value))
+  }
+}
+
+function viewOf(
+  memory: Store,
+  { escrows, balances }: Ledgers,
+  clock: () => number,
+  bond: bigint,
+): View {
   const records = Records.over(memory.get)
   const time = (): bigint => BigInt(Math.floor(clock() / 1000))
   const see = (id: Hex, escrow: Escrow.Escrow): Seen => ({
@@ -86,16 +108,13 @@ function viewOf(memory: Store, clock: () => number, bond: bigint): View {
     escrow,
     view: Escrow.view(escrow, time()),
   })
-  const channels = (): Seen[] =>
-    [...memory.entries(Records.channelPrefix)].map(([key, bytes]) =>
-      see(Records.lastPart(key), Records.readEscrow(bytes)),
-    )
+  const channels = (): Seen[] => [...escrows].map(([id, escrow]) => see(id, escrow))
   return {
     time,
     bond,
     channels,
     channel(id) {
-      const escrow = records.escrow(id)
+      const escrow = escrows.get(id)
       return escrow && see(id, escrow)
     },
     lane: records.lane,
@@ -108,9 +127,8 @@ function viewOf(memory: Store, clock: () => number, bond: bigint): View {
         books.set(asset, known)
         return known
       }
-      for (const [key, value] of memory.entries(Records.balancePrefix))
-        book(Records.lastPart(key)).accounts += toBigInt(value)
-      for (const { escrow } of channels())
+      for (const [key, amount] of balances) book(Records.lastPart(key)).accounts += amount
+      for (const escrow of escrows.values())
         for (const [asset, amount] of Escrow.money(escrow)) book(asset).held += amount
       return books
     },

@@ -224,6 +224,9 @@ export const towerDefends =
         }
       if (type !== 'closed' || !of.frozen) return
       for (const { person, lane, strip, claim } of payees(witness, view, channelId, of.version)) {
+        // Under a state that was not left with it, it can collect nothing; its client has been shown that.
+        const version = known.receipted(person, versionKey(person, channelId), statesUntil)
+        if (version < of.version) continue
         const left = known.receipted(person, laneKey(person, channelId, lane), redeemUntil)
         if (collected(strip, left) > collected(strip, claim))
           fail(

@@ -205,7 +205,8 @@ export function onAgree(
 
 /**
  * An answer to a proposal that we do not have. Ours it was, if it bears our seal: our disk is an older one,
- * and we may have signed it. One that we took back is none any more.
+ * and we may have signed it. One that we took back is none any more, unless it was signed: its signer is bound
+ * for good, and what an even older disk has proposed since under the same number gives way to it.
  */
 function remember(
   context: Context,
@@ -218,7 +219,7 @@ function remember(
   if (attempt <= last && signature === undefined)
     return tell(channel, from, { type: 'drop', channelId, version, attempt })
   const isOurs = equals(seal, sealOf(context, channel, message))
-  if (!isOurs || attempt <= last || signed(channel) !== undefined)
+  if (!isOurs || signed(channel) !== undefined)
     throw new ChannelError('UNEXPECTED', 'No such proposal of ours is open.')
   Proposal.check(context, channel, channel.seat, updates, true)
   const signatures = blank(channel).with(from, signature)
@@ -226,7 +227,7 @@ function remember(
   const proposal = { proposer, version, attempt, seal, updates, oks: [from], signatures }
   const lost = { code: 'BUSY', message: 'A later proposal of ours came to light.' }
   return chain(drop(channel, lost), (now) => {
-    const attempts = now.attempts.with(proposer, attempt)
+    const attempts = now.attempts.with(proposer, Math.max(last, attempt))
     return advance(context, { ...now, attempts, proposals: [...now.proposals, proposal] })
   })
 }

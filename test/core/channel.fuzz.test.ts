@@ -150,6 +150,33 @@ describe.each([2, 3, 5, 16])('a channel of %i seats', (seats) => {
   })
 })
 
+it('a proposal that was signed, and forgotten twice over, is taken up although its number was used again', () => {
+  const open: World.Wish = { type: 'lane-open', lane: 0, amount: 0 }
+  const world = play([{ type: 'propose', side: 0, wish: open }], true)
+  const used = (world.disks[0]?.length ?? 0) - 1
+  const act = (...actions: World.Action[]): void => {
+    for (const action of actions) World.act(world, action)
+  }
+  const back = (): number => (world.disks[0]?.length ?? 0) - 1 - used
+  // From before its first proposal, it makes another one, which the other side signs.
+  act(
+    { type: 'restore', side: 0, back: 1 },
+    { type: 'deliver', side: 0, at: 0 },
+    { type: 'deliver', side: 0, at: 0 },
+    { type: 'deliver', side: 1, at: 0 },
+    { type: 'deliver', side: 1, at: 0 },
+    { type: 'propose', side: 0, wish: { ...open, amount: 7 } },
+    { type: 'deliver', side: 1, at: 0 },
+  )
+  expect(world.channels[1]?.proposals[0]?.signatures[1]).toBeDefined()
+  // The disk that comes next knows the first one alone.
+  act({ type: 'restore', side: 0, back: back() })
+  expect(world.channels[0]?.proposals[0]?.updates[0]).toMatchObject({ reserved: 0n })
+  World.heal(world)
+  expectSettled(world)
+  expect(world.channels[0]?.complete?.body.lanes[0]).toMatchObject({ reserved: 7n })
+})
+
 it('against a peer that lies, we sign no version twice, no other state, and no claim but ours', () => {
   const ours = fc.oneof(propose, pay)
   const lie = Liar.lie(wish)

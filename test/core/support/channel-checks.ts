@@ -109,8 +109,9 @@ function checkProposalEnds(
 ): void {
   const ours = before?.proposals.find(({ proposer }) => proposer === side)
   if (ours === undefined || before?.complete === undefined) return
+  // By its seal: what an older disk forgot may have had the same number.
   const open = after.proposals.some(
-    ({ proposer, attempt }) => proposer === side && attempt === ours.attempt,
+    ({ proposer, seal }) => proposer === side && equals(seal, ours.seal),
   )
   const dropped = effects.some((effect) => effect.type === 'dropped')
   if (open) {

@@ -2,7 +2,7 @@
  * A node: channels, lanes and paid streams over one network and one execution layer. It holds the pieces
  * together; what each of them may do is decided there.
  */
-import { EventEmitter } from 'node:events'
+import { EventEmitter, setMaxListeners } from 'node:events'
 import { type Address, type Hex, toHex, zeroAddress } from '../core/bytes.js'
 import type { Channel } from '../core/channel.js'
 import { SluiceError, toProblem } from '../core/errors.js'
@@ -97,6 +97,8 @@ export class Node {
   /** Use `createNode`, which makes the ports. */
   constructor(ports: NodePorts) {
     this.#ports = ports
+    // Whatever waits for a peer, the layer or the tower also waits for our end.
+    setMaxListeners(0, this.#ended.signal)
     const { store, ledger, crypto, keys, sleep } = ports
     this.#lanes = new Lanes({
       ...ports,

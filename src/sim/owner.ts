@@ -20,6 +20,8 @@ export type OwnerPorts = {
   readonly witness: Witness
   /** Owners still do new things. */
   readonly isBusy: () => boolean
+  /** Of a buyer's commands, the share that close a channel. */
+  readonly closing: number
   /** Some close by force, and some of those think better of it. */
   readonly isQuarrelsome: boolean
   /** Money goes into channels and out of them while they live. */
@@ -103,7 +105,7 @@ export function buy(
   ports: OwnerPorts,
   shops: readonly [Shop, ...Shop[]],
 ): (person: Person, own: Own) => void {
-  const { chance, witness, club } = ports
+  const { chance, witness, club, closing } = ports
   let unfinished: readonly Bought[] = []
   const purchase = async (
     person: Person,
@@ -145,15 +147,15 @@ export function buy(
     void repeat(ports, person, own, undefined, async (signal) => {
       const shop = chance.pick(shops)
       const what = chance.next()
-      if (what < 0.12) {
+      if (chance.hit(closing)) {
         const [channel] = node.channels().filter(({ phase }) => phase === 'live')
         if (channel === undefined) return 'nothing'
         await node.close(channel.id, { signal })
         return `close ${short(channel)}`
       }
-      if (what < 0.24) return tend(ports, person, node, signal)
-      if (what < 0.3 && club.length > 2) return meet(ports, person, node, signal)
-      if (what < 0.34) {
+      if (what < 0.14) return tend(ports, person, node, signal)
+      if (what < 0.2 && club.length > 2) return meet(ports, person, node, signal)
+      if (what < 0.26) {
         await node.quote(shop.address, chance.pick(shop.wares as [Ware]).name, { signal })
         return 'quote'
       }

@@ -67,7 +67,9 @@ export async function run(options: SwarmOptions): Promise<Outcome> {
   const state = { busy: true, restless: true }
   const told = lies.filter((lie) => plan.hit(0.4) || always.includes(lie))
   const hits = (what: string, share: number): boolean => plan.hit(share) || always.includes(what)
-  await populate(world, plan, kinds.includes('liar') ? told : [], () => state.busy, hits)
+  const isQuarrelsome = hits('quarrel', 0.5)
+  const manners = { hits, isQuarrelsome, isBusy: () => state.busy }
+  await populate(world, plan, kinds.includes('liar') ? told : [], manners)
   unsettle(world, plan, kinds, () => state.restless)
   const { trace, time, witness } = world
   const isCaught = (): boolean => witness.violations.some(({ checker }) => checker === hunter)
@@ -83,7 +85,7 @@ export async function run(options: SwarmOptions): Promise<Outcome> {
   state.restless = false
   world.heal()
   trace.note('HEALED')
-  if (!isCaught()) await settle(world, isCaught)
+  if (!isCaught()) await settle(world, isQuarrelsome, isCaught)
   world.witness.end()
   const outcome = {
     seed,
@@ -102,13 +104,19 @@ export async function run(options: SwarmOptions): Promise<Outcome> {
 const isDisputed = ({ books }: World): boolean =>
   books.channels().some(({ view }) => view.challenge !== undefined)
 
+type Manners = {
+  /** Whether a manner of people is on; its share of all worlds. */
+  readonly hits: (what: string, share: number) => boolean
+  readonly isQuarrelsome: boolean
+  readonly isBusy: () => boolean
+}
+
 /** Sellers with wares, buyers with money; one of them may be a liar. */
 async function populate(
   world: World,
   plan: Chance.Chance,
   repertoire: readonly Lie[],
-  isBusy: () => boolean,
-  hits: (what: string, share: number) => boolean,
+  { hits, isQuarrelsome, isBusy }: Manners,
 ): Promise<void> {
   const { time, chance, trace, witness } = world
   const sellers = ['sam', 'sue'].slice(0, plan.between(1, 2))
@@ -120,7 +128,8 @@ async function populate(
     trace,
     witness,
     isBusy,
-    isQuarrelsome: hits('quarrel', 0.5),
+    closing: hits('hasty', 0.2) ? 0.4 : 0.12,
+    isQuarrelsome,
     isRestless: hits('resize', 0.5),
     club: hits('club', 0.3) ? people.map(addressOf) : [],
   }
@@ -136,7 +145,7 @@ async function populate(
   for (const name of sellers) {
     const wares = stock(plan)
     shops.push({ seller: name, address: addressOf(name), wares })
-    const exposureMax = plan.hit(0.3) ? BigInt(plan.between(2_000, 40_000)) : undefined
+    const exposureMax = hits('cap', 0.3) ? BigInt(plan.between(1_000, 20_000)) : undefined
     await world.add({
       name,
       // For bonds, and to put in beside what it is paid.
@@ -181,7 +190,11 @@ function stock(plan: Chance.Chance): readonly Ware[] {
 }
 
 /** Every channel of honest people must settle now: with a liar in it, or a quarrelsome owner, by force. */
-async function settle(world: World, isCaught: () => boolean): Promise<void> {
+async function settle(
+  world: World,
+  isQuarrelsome: boolean,
+  isCaught: () => boolean,
+): Promise<void> {
   const { witness, time, trace, chance } = world
   const people = [...world.people.values()].filter(({ honest }) => honest)
   const honest = new Set(people.map(({ name }) => witness.subject(name).signer))
@@ -217,7 +230,8 @@ async function settle(world: World, isCaught: () => boolean): Promise<void> {
     const { own, disk, tower, name } = person
     const isBlind = disk.wasRestored && tower === undefined
     if (own === undefined || channel.phase !== 'live' || isBlind) return
-    if (isAmongFriends(channel) && !chance.hit(0.2)) return
+    // Among friends patience must do, or what keeps them apart would never show.
+    if (isAmongFriends(channel) && !(isQuarrelsome && chance.hit(0.2))) return
     try {
       await Promise.race([own.node.challenge(channel.id), time.sleep(60_000)])
       trace.note(`${name} challenges ${channel.id.slice(0, 10)}`)

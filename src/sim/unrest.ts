@@ -33,6 +33,10 @@ export type FaultKind = (typeof faultKinds)[number]
 /** Kinds of fault that every world has its share of. */
 export const kindsMin = 3
 
+/** Kinds that keep nobody from the layer; after so many milliseconds a world that lacks faults gets these. */
+const harmless = ['partition', 'delay', 'cut'] as const satisfies readonly FaultKind[]
+const poorMs = 120_000
+
 /** Milliseconds between two faults, and how long the lasting ones last. */
 const betweenMs = [300, 6_000] as const
 const lastingMs = [500, 30_000] as const
@@ -55,10 +59,15 @@ export function unsettle(
   const isSure = (kind: FaultKind): boolean => kind !== 'absence' && kind !== 'old-disk'
   for (const kind of ['partition', 'delay', 'clock-skew'] as const)
     if (sudden.filter(isSure).length < kindsMin && !sudden.includes(kind)) sudden.push(kind)
+  const began = time.nowMs
   const next = (): void => {
     time.after(chance.between(...betweenMs), () => {
       if (!isRestless()) return
-      const kind = chance.pick(sudden as [FaultKind, ...FaultKind[]])
+      // Where disputes follow one another, much may be forbidden for long.
+      const isPoor = trace.faults.size < kindsMin && time.nowMs - began > poorMs
+      const kind = chance.pick<FaultKind>(
+        isPoor ? harmless : (sudden as [FaultKind, ...FaultKind[]]),
+      )
       const detail = inject[kind]?.(world)
       if (detail !== undefined) trace.fault(kind, detail)
       next()

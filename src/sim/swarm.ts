@@ -221,9 +221,21 @@ async function settle(
           last = `${name}: ${person.failed(error)}`
           trace.note(`${name} cannot settle yet: ${last}`)
           await force(person, channel)
+          await introduce(person, channel)
           await time.sleep(chance.between(500, 5_000))
         }
     }
+  }
+  /** A disk that is an older one may have forgotten where the others are; its owner has not. */
+  async function introduce({ own, disk, name }: Person, { parameters }: Channel): Promise<void> {
+    if (!disk.wasRestored) return
+    for (const { signer } of parameters.seats)
+      for (const other of people)
+        if (other.name !== name && witness.subject(other.name).signer === signer)
+          await Promise.race([
+            own?.node.quote(other.address).catch(() => undefined),
+            time.sleep(20_000),
+          ])
   }
   /** Nobody has to wait for a liar; one whose backup is old waits for friends. */
   async function force(person: Person, channel: Channel): Promise<void> {

@@ -3,6 +3,7 @@ import { SluiceError } from '../core/errors.js'
 import { Node } from '../engine/node.js'
 import type { Ledger, Sleep } from '../engine/ports.js'
 import type { Life } from './life.js'
+import { overheard } from './overheard.js'
 import { type Ground, type Means, type Program, Resident } from './resident.js'
 
 export type PersonOptions = {
@@ -55,11 +56,13 @@ export class Person extends Resident {
   }
 
   protected boot(means: Means): Program {
-    const { chance, crypto } = this.ground
+    const { chance, crypto, witness } = this.ground
+    // A tower binds itself to nothing by what it shows; a node has signed it.
+    const ledger = overheard(means.ledger, this.name, witness)
     const { exposureMax, challengePeriod, layer, tower } = this.#options
     const node = new Node({
       ...means,
-      ledger: layer?.(means.ledger) ?? means.ledger,
+      ledger: layer?.(ledger) ?? ledger,
       crypto,
       random: (size) => chance.bytes(size),
       keys: this.keys,

@@ -15,7 +15,6 @@ import { Disk, type Snapshot } from './disk.js'
 import type { Gateway } from './ledger.js'
 import { Life, never } from './life.js'
 import { addressOf, type Hub } from './network.js'
-import { overheard } from './overheard.js'
 import type { Time } from './time.js'
 import type { Trace } from './trace.js'
 import type { Witness } from './witness.js'
@@ -165,7 +164,7 @@ export abstract class Resident {
       signal,
     })
     const network = hub.join(name, life)
-    const means = { life, network, store, ledger: overheard(ledger, name, witness), sleep }
+    const means = { life, network, store, ledger, sleep }
     const program = this.boot(means)
     this.#programs.push(program)
     trace.note(`${name} is up`)

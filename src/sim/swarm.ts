@@ -8,6 +8,7 @@ import { isOpen } from '../core/phase.js'
 import * as Price from '../core/price.js'
 import type { Engine } from '../crypto/engine.js'
 import * as Chance from './chance.js'
+import { mercy, presence } from './checks/disputes.js'
 import { type Lie, lies } from './liar.js'
 import { addressOf } from './network.js'
 import { buy, type OwnerPorts, type Shop, sell } from './owner.js'
@@ -254,6 +255,12 @@ async function settle(
   const settled = (): boolean => people.every(({ name }) => open(name).length === 0)
   if (await world.run(() => isCaught() || settled(), healingMaxMs)) return
   for (const { name } of people)
-    for (const { id, phase } of open(name))
+    for (const { id, phase } of open(name)) {
+      // Who was away, and had no tower that knew, is left to the mercy of who posted: nothing was promised.
+      const { challenge } = world.books.channel(id)?.view ?? {}
+      if (phase === 'frozen' && challenge !== undefined)
+        if (witness.upFor(name, challenge.statesUntil - mercy, challenge.statesUntil) < presence)
+          continue
       witness.fail('progress', `${name} is left with ${id.slice(0, 10)}, ${phase}; ${last}`)
+    }
 }

@@ -57,7 +57,7 @@ export type Checker = {
   /** The person's disk is an older one from now on. */
   readonly onRestored?: (person: Subject) => void
   readonly onProblem?: (person: Subject, error: SluiceError) => void
-  /** The person shows the layer a state that it, or its client, has signed. */
+  /** The person shows the layer a state that it has signed. */
   readonly onShown?: (person: Subject, channelId: Hex, version: bigint) => void
   /** The layer has made something durable. */
   readonly onLayer?: () => void

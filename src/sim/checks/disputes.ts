@@ -13,7 +13,7 @@ import { type Make, type Subject, short, type Witness } from '../witness.js'
 
 /** Seconds at a window's end in which nobody's eyes are kept shut, and how many of them one has to be up. */
 export const mercy = 90n
-const presence = 60n
+export const presence = 60n
 
 type Case = {
   /** Undefined where the challenge began and ended in one block. */

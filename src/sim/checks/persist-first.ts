@@ -72,6 +72,7 @@ export const persistFirst: Make = (_witness, fail) => {
   const left = new Map<number, Appointment>()
   const watch = (
     from: Subject,
+    to: Subject,
     stream: StreamName,
     { message }: Said & { type: 'watch' },
   ): void => {
@@ -82,7 +83,8 @@ export const persistFirst: Make = (_witness, fail) => {
       if (from.honest && !isHeld(appointment, from, channel))
         fail(`${from.name} leaves ${appointment.newest.version} with its tower, not on its disk`)
     }
-    if (message.type !== 'receipt') return
+    // A liar may say another thing before it has the answer to this one.
+    if (message.type !== 'receipt' || !to.honest) return
     const taken = left.get(stream.id)
     const kept = from.appointments.get(`${message.channelId}/${taken?.seat}`)
     if (taken !== undefined && !covers(kept, taken))
@@ -90,15 +92,12 @@ export const persistFirst: Make = (_witness, fail) => {
   }
   return {
     onShown(person, id, version) {
-      const kept = [...person.appointments].flatMap(([place, { newest }]) =>
-        place.startsWith(id) ? newest.version : [],
-      )
-      const held = [person.channels.get(id)?.complete?.version ?? -1n, ...kept]
-      if (held.every((each) => each < version))
+      const held = person.channels.get(id)?.complete?.version ?? -1n
+      if (held < version)
         fail(`${person.name} shows the layer ${version} of ${short(id)}; its disk has ${held}`)
     },
-    onWord(from, _to, said, stream) {
-      if (said.type === 'watch') return watch(from, stream, said)
+    onWord(from, to, said, stream) {
+      if (said.type === 'watch') return watch(from, to, stream, said)
       if (!from.honest) return
       if (said.type === 'message') return message(from, said)
       if (said.type === 'voucher') {

@@ -16,6 +16,10 @@ export type BenchOptions = {
   readonly rounds: number | undefined
   /** Size of what is transferred. */
   readonly mebibytes: number | undefined
+  /** Co-signed updates of a round. */
+  readonly updates: number | undefined
+  /** How many channels there are, where that is what matters. */
+  readonly channels: number | undefined
   readonly progress: (line: string) => void
 }
 

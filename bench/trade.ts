@@ -2,16 +2,15 @@
  * A seller and a buyer in processes of their own, with one file between them: what the transfer benches
  * measure. Connections and the channel are open, and the file is in the page cache, before anything is timed.
  */
-import { type ChildProcess, fork } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { createWriteStream, statfsSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { createWriteStream } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLedger, parsePrice } from '../src/index.js'
 import type { Taken } from './children/buyer.js'
 import type { Offered } from './children/seller.js'
+import { type Workshop, withWorkshop } from './processes.js'
 
 export type Trade = {
   readonly bytes: number
@@ -26,89 +25,61 @@ export type Trade = {
 const price = '3/KiB'
 
 /** Sets up a trade that can pay for `purchases` purchases, lets `use` have it, and clears it away. */
-export async function withTrade<T>(
+export const withTrade = <T>(
   options: { readonly mebibytes: number; readonly purchases: number },
   use: (trade: Trade) => Promise<T>,
-): Promise<T> {
-  const directory = await mkdtemp(join(tmpdir(), 'sluice-bench-'))
-  const children: Child[] = []
-  const spawn = (file: string): Child => {
-    const child = start(new URL(file, import.meta.url))
-    children.push(child)
-    return child
-  }
-  const layer = await createLedger({ port: 0 })
-  try {
-    const path = join(directory, 'file')
-    const bytes = options.mebibytes * 1_048_576
-    const sha256 = await writeRandom(path, bytes)
-    const ledger = layer.url ?? ''
-    const [seller, buyer] = [spawn('children/seller.ts'), spawn('children/buyer.ts')]
-    const sellerHome = join(directory, 'seller')
-    const offered = await seller.ask<Offered>('start', {
-      home: sellerHome,
-      ledger,
-      path,
-      price: parsePrice(price),
-    })
-    const budget = BigInt(options.mebibytes) * 1_024n * 3n
-    const deposit = budget * BigInt(options.purchases)
-    await buyer.ask('start', { home: join(directory, 'buyer'), ledger, offered, deposit })
-    const out = join(directory, 'taken')
-    const take = async (how: 'paid' | 'unpaid'): Promise<number> => {
-      const taken = await buyer.ask<Taken>(how, { address: offered[how], out, budget })
-      if (sha256 !== Buffer.from(taken.sha256).toString('hex'))
-        throw new Error(`The ${how} transfer delivered other bytes than the file has.`)
-      return taken.seconds
+): Promise<T> =>
+  withWorkshop(async (workshop) => {
+    const layer = await createLedger({ port: 0 })
+    try {
+      return await use(await begin(workshop, layer.url ?? '', options))
+    } finally {
+      await layer.close()
     }
-    return await use({
-      bytes,
-      paid: () => take('paid'),
-      unpaid: () => take('unpaid'),
-      async memory(run) {
-        for (const child of [seller, buyer]) await child.ask('sample')
-        await run()
-        return { seller: await seller.ask('samples'), buyer: await buyer.ask('samples') }
-      },
-      meta: {
-        mebibytes: options.mebibytes,
-        price,
-        durable: statfsSync(directory).type !== tmpfs,
-        loopback: true,
-        processes: 2,
-        directory: tmpdir(),
-      },
-    })
-  } finally {
-    for (const child of children) await child.stop()
-    await layer.close()
-    await rm(directory, { recursive: true, force: true })
+  })
+
+async function begin(
+  { directory, spawn, isDurable }: Workshop,
+  ledger: string,
+  { mebibytes, purchases }: { readonly mebibytes: number; readonly purchases: number },
+): Promise<Trade> {
+  const path = join(directory, 'file')
+  const bytes = mebibytes * 1_048_576
+  const sha256 = await writeRandom(path, bytes)
+  const [seller, buyer] = [spawn('seller'), spawn('buyer')]
+  const sellerHome = join(directory, 'seller')
+  const offered = await seller.ask<Offered>('start', {
+    home: sellerHome,
+    ledger,
+    path,
+    price: parsePrice(price),
+  })
+  const budget = BigInt(mebibytes) * 1_024n * 3n
+  const deposit = budget * BigInt(purchases)
+  await buyer.ask('start', { home: join(directory, 'buyer'), ledger, offered, deposit })
+  const out = join(directory, 'taken')
+  const take = async (how: 'paid' | 'unpaid'): Promise<number> => {
+    const taken = await buyer.ask<Taken>(how, { address: offered[how], out, budget })
+    if (sha256 !== Buffer.from(taken.sha256).toString('hex'))
+      throw new Error(`The ${how} transfer delivered other bytes than the file has.`)
+    return taken.seconds
   }
-}
-
-/** Its type in statfs(2): a sync there means nothing. */
-const tmpfs = 0x0102_1994
-
-type Child = {
-  /** Sends a command and waits for its answer; one at a time. */
-  ask<Answer>(command: string, argument?: unknown): Promise<Answer>
-  stop(): Promise<void>
-}
-
-function start(file: URL): Child {
-  const process: ChildProcess = fork(file, { serialization: 'advanced' })
-  const ended = once(process, 'exit')
   return {
-    async ask(command, argument) {
-      process.send({ command, argument })
-      const [reply] = await Promise.race([once(process, 'message'), ended])
-      if (reply?.error !== undefined) throw reply.error
-      if (process.exitCode !== null) throw new Error(`${file} ended early.`)
-      return reply.answer
+    bytes,
+    paid: () => take('paid'),
+    unpaid: () => take('unpaid'),
+    async memory(run) {
+      for (const child of [seller, buyer]) await child.ask('sample')
+      await run()
+      return { seller: await seller.ask('samples'), buyer: await buyer.ask('samples') }
     },
-    async stop() {
-      process.kill('SIGKILL')
-      await ended
+    meta: {
+      mebibytes,
+      price,
+      durable: isDurable,
+      loopback: true,
+      processes: 2,
+      directory: tmpdir(),
     },
   }
 }

@@ -15,7 +15,7 @@ import * as Proposal from './proposal.js'
 import { blank, contentOf, digestOf, isPair, own, sealOf, signed } from './proposal.js'
 import { gist, say, spoken, sync } from './said.js'
 import { adopt, advance, chain, drop, take } from './signing.js'
-import type { Update } from './update.js'
+import * as Update from './update.js'
 
 type MessageOf<T extends Message['type']> = Message & { type: T }
 
@@ -47,7 +47,11 @@ export function open(
 }
 
 /** We want a change. */
-export function propose(context: Context, channel: Channel, updates: readonly Update[]): Step {
+export function propose(
+  context: Context,
+  channel: Channel,
+  updates: readonly Update.Update[],
+): Step {
   const complete = Proposal.changeable(channel)
   if (!context.synced)
     throw new ChannelError('BUSY', 'Not every seat has shown what it holds; try again then.')
@@ -191,10 +195,12 @@ export function onAgree(
   const complete = Proposal.changeable(channel)
   if (version !== complete.version + 1n)
     throw new ChannelError('WRONG_VERSION', `The next version is ${complete.version + 1n}.`)
-  const digest = digestOf(context, channel, message)
+  const ours = own(channel)
+  // What is word for word our proposal has been worked out before.
+  const isOurs = ours !== undefined && Update.isEqual(ours.updates, message.updates)
+  const digest = digestOf(context, channel, isOurs ? ours : message)
   if (signature !== undefined)
     Complete.checkSignature(context, channel.parameters, digest, from, signature)
-  const ours = own(channel)
   if (ours?.attempt === attempt && equals(digest, digestOf(context, channel, ours))) {
     const signatures = ours.signatures.map((s, seat) => (seat === from ? (signature ?? s) : s))
     const oks = [...new Set([...ours.oks, from])]
@@ -256,7 +262,8 @@ export function onComplete(
   const bound = signed(channel)
   if (bound?.version !== version) throw new ChannelError('UNEXPECTED', 'We signed no such state.')
   const complete = { ...contentOf(channel, bound), signatures }
-  Complete.checkSignatures(context, channel.id, channel.parameters, complete)
+  // Those that are here already were checked when they came, and ours was made here.
+  Complete.checkSignatures(context, channel.id, channel.parameters, complete, bound.signatures)
   return take(context, channel, complete)
 }
 

@@ -40,22 +40,34 @@ export function fromHex(hex: string, size?: number): Uint8Array {
  */
 export function uint(value: bigint | number, size: number): Uint8Array {
   let rest = BigInt(value)
-  if (rest < 0n || rest >> BigInt(size * 8) !== 0n)
-    throw new BytesError(
-      'OUT_OF_RANGE',
-      `${value} does not fit an unsigned ${size * 8}-bit integer`,
-    )
+  if (rest < 0n) throw tooWide(value, size)
   const bytes = new Uint8Array(size)
-  for (let at = size - 1; at >= 0; at--) {
-    bytes[at] = Number(rest & 0xffn)
-    rest >>= 8n
+  const view = new DataView(bytes.buffer)
+  let at = size
+  // Eight bytes a step: amounts are most of what a state is encoded of.
+  for (; at >= 8 && rest > 0n; rest >>= 64n) {
+    at -= 8
+    view.setBigUint64(at, BigInt.asUintN(64, rest))
   }
+  for (; at > 0 && rest > 0n; rest >>= 8n) {
+    at -= 1
+    bytes[at] = Number(rest & 0xffn)
+  }
+  if (rest > 0n) throw tooWide(value, size)
   return bytes
 }
 
+const tooWide = (value: bigint | number, size: number): BytesError =>
+  new BytesError('OUT_OF_RANGE', `${value} does not fit an unsigned ${size * 8}-bit integer`)
+
 /** Big-endian unsigned integer held by `bytes`. */
 export function toBigInt(bytes: Uint8Array): bigint {
-  return bytes.length === 0 ? 0n : BigInt(toHex(bytes))
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  let value = 0n
+  let at = 0
+  for (; at + 8 <= bytes.length; at += 8) value = (value << 64n) | view.getBigUint64(at)
+  for (; at < bytes.length; at++) value = (value << 8n) | BigInt(bytes[at] ?? 0)
+  return value
 }
 
 /** Whether two byte strings are the same. Not constant time: never for secrets. */

@@ -14,6 +14,8 @@ export const limits = Object.freeze({
   frameStepsMax: 256,
   /** Bytes of one control message. */
   controlBytesMax: 262_144,
+  /** Bytes of control messages of one peer that are handled at once; more are not read before. */
+  underWayBytesMax: 1_048_576,
   /** Bytes of one message between a node and its watchtower: two whole states and a claim a lane. */
   watchBytesMax: 524_288,
   /** Bytes of one frame on a pay substream. */

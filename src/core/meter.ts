@@ -156,6 +156,8 @@ export type Bounds = {
   readonly capacity: bigint
   /** Exposure of the peer's other lanes, in the same asset. */
   readonly peerExposure: bigint
+  /** Lanes of the peer that carry streams, this one among them: they share what it may owe. */
+  readonly lanes?: number
   /** Exposure the owner still allows this lane over all peers; undefined: no limit of the owner's. */
   readonly ownerAllows: bigint | undefined
   /** The part of `peerExposure` that nothing will ever pay, and what the owner allows over all peers. */
@@ -173,7 +175,8 @@ export function grantable(meter: Meter, id: Hex, bounds: Bounds, sharers: number
   const { accepted, capacity } = bounds
   const quantumPrice = cost(purchase, purchase.quantum)
   const dearest = Amount.larger(quantumPrice, bounds.quantumPrice ?? 0n)
-  const allowed = Amount.min(credit(dearest, accepted), shared(dearest, bounds))
+  const own = Amount.min(credit(dearest, accepted), laneShare(dearest, bounds))
+  const allowed = Amount.min(own, shared(dearest, bounds))
   const ceiling = Amount.min(accepted + Amount.larger(0n, allowed), capacity)
   const free = Amount.larger(0n, ceiling - committed(meter))
   const share = Amount.min(free, Amount.larger(free / BigInt(sharers), quantumPrice))
@@ -186,10 +189,19 @@ function shared(quantumPrice: bigint, { peerExposure, ownerAllows }: Bounds): bi
   return ownerAllows === undefined ? left : Amount.min(left, ownerAllows)
 }
 
-/** Whether what others owe leaves the lane less than its own window. */
+/**
+ * What one of the peer's lanes may owe, so that a quiet one cannot keep all of the peer's credit from the
+ * others; at least a quantum.
+ */
+export const laneShare = (quantumPrice: bigint, { lanes = 1 }: Pick<Bounds, 'lanes'>): bigint =>
+  Amount.larger(1n, window.peer / BigInt(Math.max(1, lanes))) * quantumPrice
+
+/** Whether what others owe leaves the lane less than its own window and share. */
 export const isHeldBack = (bounds: Bounds): boolean => {
   const { accepted, quantumPrice = 0n } = bounds
-  return quantumPrice > 0n && shared(quantumPrice, bounds) < credit(quantumPrice, accepted)
+  if (quantumPrice === 0n) return false
+  const own = Amount.min(credit(quantumPrice, accepted), laneShare(quantumPrice, bounds))
+  return shared(quantumPrice, bounds) < own
 }
 
 /**

@@ -150,6 +150,16 @@ const credit = (outcome: State.Outcome, seat: number, asset: number, amount: big
   balances: State.adjust(outcome.balances, seat, asset, amount),
 })
 
+/** Whether two lists say the same, word for word. */
+export const isEqual = (a: readonly Update[], b: readonly Update[]): boolean =>
+  a.length === b.length && a.every((update, at) => isSame(update, b[at]))
+
+function isSame(a: Update, b: Update | undefined): boolean {
+  const [one, other] = [Object.entries(a), b === undefined ? [] : Object.entries(b)]
+  const values = new Map(other)
+  return one.length === other.length && one.every(([key, value]) => values.get(key) === value)
+}
+
 /** The lane of a body. @throws UpdateError `BAD_UPDATE` */
 export function find(body: State.Body, id: bigint): Lane.Lane {
   const lane = body.lanes.find((other) => other.id === id)

@@ -68,6 +68,8 @@ const pollMs = 5_000
 export class Book {
   readonly #ports: BookPorts
   readonly #entries = new Map<Hex, Entry>()
+  /** By signing key, the channels with a peer that may still change. */
+  readonly #byPeer = new Map<Address, Set<Entry>>()
   readonly #ended: AbortSignal
   /** Channels are added one after another: the same offer twice must not become two entries. */
   #adding: Promise<unknown> = Promise.resolve()
@@ -76,8 +78,16 @@ export class Book {
     this.#ports = ports
     this.#ended = ended
     for (const [, bytes] of ports.store.entries(Records.channelPrefix)) {
-      const channel = Wire.decode(Records.channel, bytes)
-      this.#entries.set(channel.id, entryOf(channel))
+      this.#enter(entryOf(Wire.decode(Records.channel, bytes)))
+    }
+  }
+
+  #enter(entry: Entry): void {
+    this.#entries.set(entry.channel.id, entry)
+    if (!isOpen(entry.channel)) return
+    for (const { signer } of peersOf(entry.channel)) {
+      const known = this.#byPeer.get(signer) ?? new Set()
+      this.#byPeer.set(signer, known.add(entry))
     }
   }
 
@@ -101,9 +111,11 @@ export class Book {
 
   /** Channels with the peer who signs with `signer` that can still change. */
   with(signer: Address): Channel.Channel[] {
-    return this.all().filter(
-      (channel) => isOpen(channel) && peersOf(channel).some((peer) => peer.signer === signer),
-    )
+    const known = this.#byPeer.get(signer) ?? new Set<Entry>()
+    // Once over, always over.
+    for (const entry of known) if (!isOpen(entry.channel)) known.delete(entry)
+    if (known.size === 0) this.#byPeer.delete(signer)
+    return [...known].map(({ channel }) => channel)
   }
 
   /** Proposes a channel to its other seats. */
@@ -142,7 +154,7 @@ export class Book {
       Records.write(Records.channelKey(channel.id), Records.channel, channel),
     ])
     const entry = entryOf(channel)
-    this.#entries.set(channel.id, entry)
+    this.#enter(entry)
     this.#perform(entry, effects)
     return channel.id
   }

@@ -40,6 +40,7 @@ export class Lanes {
   readonly #payers = new Map<string, Owned<Payer>>()
   readonly #payees = new Map<string, Owed>()
   readonly #byChannel = new Map<Hex, Set<Payer | Payee>>()
+  readonly #byPeer = new Map<Address, Set<Owned<Payer> | Owed>>()
   /** What is owed to us per asset, and there per peer: each payment asks for it, however many lanes there are. */
   readonly #exposures = new Map<string, bigint>()
 
@@ -60,11 +61,16 @@ export class Lanes {
     return this.#payees.get(Records.laneKey(channelId, lane))?.signer
   }
 
+  /** Signing key of whom we pay on a lane. */
+  payeeOf(channelId: Hex, lane: bigint): Address | undefined {
+    return this.#payers.get(Records.laneKey(channelId, lane))?.signer
+  }
+
   /** Lanes by which we pay the peer with this signing key, in one asset or any. */
   paying(signer: Address, asset?: Address): Payer[] {
-    return [...this.#payers.values()]
-      .filter((each) => each.signer === signer && (asset ?? each.asset) === each.asset)
-      .map(({ end }) => end)
+    return [...(this.#byPeer.get(signer) ?? [])]
+      .filter((each) => (asset ?? each.asset) === each.asset)
+      .flatMap(({ end }) => (end instanceof Payer ? end : []))
   }
 
   /** Both ends' lanes of one channel. */
@@ -102,14 +108,15 @@ export class Lanes {
     for (const lane of lanesOf(channel)) this.#add(channel, lane)
     for (const end of this.#closed(channel)) {
       const key = Records.laneKey(end.channelId, end.id)
-      const owed = this.#payees.get(key)
+      const [paying, owed] = [this.#payers.get(key), this.#payees.get(key)]
       if (owed !== undefined) this.#expose(owed, 0n)
       this.#payers.delete(key)
       this.#payees.delete(key)
-      this.#byChannel.get(channel.id)?.delete(end)
+      remove(this.#byChannel, channel.id, end)
+      const owned = owed ?? paying
+      if (owned !== undefined) remove(this.#byPeer, owned.signer, owned)
       end.wake()
     }
-    if (this.#byChannel.get(channel.id)?.size === 0) this.#byChannel.delete(channel.id)
   }
 
   /**
@@ -156,9 +163,9 @@ export class Lanes {
         ...this.#ports,
         onPaid: (end: Payer, by: bigint) => onPayment('payer', end, by),
       }
-      const end = new Payer(ports, channel.id, id, promisable)
-      this.#payers.set(key, { signer, asset, end })
-      this.#enlist(end)
+      const owned = { signer, asset, end: new Payer(ports, channel.id, id, promisable) }
+      this.#payers.set(key, owned)
+      this.#enlist(owned)
     }
     if (payee === channel.seat && !this.#payees.has(key)) {
       const ports = {
@@ -168,19 +175,19 @@ export class Lanes {
         onExposed: (_: Payee, amount: bigint) => this.#expose(owed, amount),
         onPaid: (end: Payee, by: bigint) => onPayment('payee', end, by),
         onFreed: () => this.#onFreed(owed),
+        onStarted: () => this.#onStarted(owed),
       }
       const end = new Payee(ports, channel.id, id, lane)
       const owed: Owed = { signer, asset, end, exposure: 0n }
       this.#payees.set(key, owed)
       this.#expose(owed, end.exposure)
-      this.#enlist(end)
+      this.#enlist(owed)
     }
   }
 
-  #enlist(end: Payer | Payee): void {
-    const ends = this.#byChannel.get(end.channelId)
-    if (ends === undefined) this.#byChannel.set(end.channelId, new Set([end]))
-    else ends.add(end)
+  #enlist(owned: Owned<Payer> | Owed): void {
+    add(this.#byChannel, owned.end.channelId, owned.end)
+    add(this.#byPeer, owned.signer, owned)
   }
 
   /** Keeps count of what is owed to us. */
@@ -195,9 +202,23 @@ export class Lanes {
   }
 
   /** More credit may be free for other lanes now, of this peer or of any, where that was what held them back. */
-  #onFreed({ end }: Owed): void {
-    for (const other of this.#payees.values())
-      if (other.end.isHeldBack && other.end !== end) other.end.poke()
+  #onFreed(owed: Owed): void {
+    const isOwnersLimit = this.#ports.exposureMax !== undefined
+    for (const other of isOwnersLimit ? this.#payees.values() : this.#paidBy(owed.signer))
+      if (other.end.isHeldBack && other !== owed) other.end.poke()
+  }
+
+  #onStarted(owed: Owed): void {
+    for (const other of this.#sharing(owed)) if (other !== owed) other.end.trim()
+  }
+
+  /** Lanes that carry streams of this peer and asset, and share what it may owe. */
+  #sharing({ signer, asset }: Owed): Owed[] {
+    return this.#paidBy(signer).filter((other) => other.asset === asset && other.end.hasStreams)
+  }
+
+  #paidBy(signer: Address): Owed[] {
+    return [...(this.#byPeer.get(signer) ?? [])].filter((owned) => 'exposure' in owned)
   }
 
   #bounds(owed: Owed): Omit<Bounds, 'accepted' | 'quantumPrice'> {
@@ -209,6 +230,7 @@ export class Lanes {
     return {
       capacity: this.#capacity(owed.end),
       peerExposure: writtenOff + others(peerKey(owed)),
+      lanes: this.#sharing(owed).length,
       ownerAllows,
       writtenOff,
       ownerMax: exposureMax,
@@ -232,6 +254,15 @@ export class Lanes {
  */
 const lanesOf = (channel: Channel | undefined): readonly Lane[] =>
   channel === undefined || !isOpen(channel) ? [] : (channel.complete?.body.lanes ?? [])
+
+function add<K, V>(index: Map<K, Set<V>>, key: K, value: V): void {
+  index.set(key, (index.get(key) ?? new Set()).add(value))
+}
+
+function remove<K, V>(index: Map<K, Set<V>>, key: K, value: V): void {
+  index.get(key)?.delete(value)
+  if (index.get(key)?.size === 0) index.delete(key)
+}
 
 const peerKey = ({ signer, asset }: Owed): string => `${signer}/${asset}`
 

@@ -10,6 +10,7 @@ import * as Message from '../core/message.js'
 import { frames } from './frames.js'
 import { Notifier } from './notifier.js'
 import type { ByteStream, Connection } from './ports.js'
+import { Turns } from './turns.js'
 import * as Wire from './wire.js'
 
 export const controlProtocol = '/sluice/channel/1'
@@ -80,11 +81,15 @@ export class Link {
   async readControl(stream: ByteStream): Promise<void> {
     if (this.#controlRead) return stream.abort(duplicate)
     this.#controlRead = true
+    const turns = new Turns(limits.underWayBytesMax, (error) => this.#refuse(stream, error))
     await this.#read(stream, limits.controlBytesMax, async (bodies) => {
       for (const body of bodies) {
         const message = Wire.decode(Message.message, body)
-        await this.#handlers.onMessage(this, message)
-        this.changed.notify()
+        await turns.take(topicOf(message), body.length, async () => {
+          if (!this.isOpen) return
+          await this.#handlers.onMessage(this, message)
+          this.changed.notify()
+        })
       }
     })
   }
@@ -107,17 +112,24 @@ export class Link {
     try {
       for await (const bodies of frames(stream, limit)) await handle(bodies)
     } catch (error) {
-      if (this.connection.closed.aborted) return
-      const problem = toProblem(error)
-      if (problem.code === 'STREAM_RESET') return this.#leave()
-      stream.abort(new LinkError(problem.code, problem.message))
-      this.send({
-        type: 'problem',
-        code: problem.code.slice(0, 64),
-        message: problem.message.slice(0, 1_024),
-      })
-      this.#fail(new LinkError(problem.code, problem.message))
+      this.#refuse(stream, error)
     }
+  }
+
+  #refuse(stream: ByteStream, error: unknown): void {
+    if (!this.isOpen) return
+    const problem = toProblem(error)
+    if (problem.code === 'STREAM_RESET') {
+      this.#leave()
+      return
+    }
+    stream.abort(new LinkError(problem.code, problem.message))
+    this.send({
+      type: 'problem',
+      code: problem.code.slice(0, 64),
+      message: problem.message.slice(0, 1_024),
+    })
+    this.#fail(new LinkError(problem.code, problem.message))
   }
 
   /** The link is of no more use. */
@@ -139,6 +151,13 @@ export class Link {
     void this.connection.close().catch(() => undefined)
   }
 }
+
+/**
+ * What a message is about: messages of one channel keep their order, and no channel waits for another. What is
+ * about none of them, or brings a new one, comes between all that was said before it and after it.
+ */
+const topicOf = (message: Message.Message): Hex | undefined =>
+  'channelId' in message ? message.channelId : undefined
 
 /** Writes frames to a substream that it opens at the first; back-pressure gathers them into larger writes. */
 class Writer {

@@ -63,6 +63,8 @@ export type ConsumeOptions = {
   readonly asset?: Address
   /** Id of the purchase, by default a new one; that of an older one goes on where it was acknowledged to. */
   readonly purchase?: Hex
+  /** The channel that pays; by default the first that can. */
+  readonly channel?: Hex
   /** When bytes count as durable: once the next are asked for (`auto`), or only by `acknowledge`. */
   readonly acknowledge?: 'auto' | 'manual'
   /** Cuts the purchase off. */
@@ -336,7 +338,7 @@ export class Node {
     const asked = await Purchase.ask(link, resource, signal)
     try {
       checkAsset(asked.quote, options.asset ?? this.asset)
-      const payer = this.#payerFor(link, asked.quote, id, budget)
+      const payer = this.#payerFor(link, asked.quote, id, options)
       await this.#peers.bind(link, payer, signal)
       const { crypto, ledger, keys, network } = this.#ports
       const ports = { crypto, domain: ledger.domain, session: keys.session, peer: network.peer }
@@ -367,10 +369,17 @@ export class Node {
   }
 
   /** The lane that pays: the one that began the purchase, or the first that holds enough for all of it. */
-  #payerFor(link: Link, quote: Quote.Quote, purchase: Hex, budget: bigint | undefined): Payer {
+  #payerFor(
+    link: Link,
+    quote: Quote.Quote,
+    purchase: Hex,
+    { budget, channel }: ConsumeOptions,
+  ): Payer {
     const total = checkBudget(quote, budget)
-    const live = (payer: Payer): boolean => this.#book.get(payer.channelId)?.phase === 'live'
-    const payers = this.#lanes.paying(link.signer ?? zeroAddress, quote.asset).filter(live)
+    const isWanted = ({ channelId }: Payer): boolean =>
+      (channel === undefined || channel === channelId) &&
+      this.#book.get(channelId)?.phase === 'live'
+    const payers = this.#lanes.paying(link.signer ?? zeroAddress, quote.asset).filter(isWanted)
     const begun = payers.find((payer) => payer.acknowledged(purchase) !== undefined)
     const payer = begun ?? payers.find((each) => this.#channels.free(each) >= total)
     if (payer !== undefined) return payer

@@ -34,6 +34,8 @@ export type PayeePorts = {
   readonly onPaid: (payee: Payee, by: bigint) => void
   /** The exposure fell: others may be granted more. */
   readonly onFreed: (payee: Payee) => void
+  /** A stream began: the peer's other lanes have less to themselves. */
+  readonly onStarted: (payee: Payee) => void
 }
 
 /** The one stream that carries a purchase. */
@@ -215,6 +217,7 @@ export class Payee {
       older.stop()
     }
     this.#streams.push(stream)
+    this.#ports.onStarted(this)
     await this.#save()
   }
 
@@ -333,6 +336,19 @@ export class Payee {
   /** Looks whether more can be granted, for instance after another lane of the peer was paid. */
   poke(): void {
     if (this.#grant() !== this.#meter) this.#touch()
+  }
+
+  /** Gives back what was granted beyond this lane's share of the peer's credit, and not sent. */
+  trim(): void {
+    const bounds = this.#bounds()
+    if (this.exposure <= Meter.laneShare(bounds.quantumPrice ?? 0n, bounds)) return
+    const meter = this.#streams.reduce(
+      (freed, { purchase, sent }) => Meter.release(freed, purchase, sent),
+      this.#meter,
+    )
+    if (meter === this.#meter) return
+    this.#measure(meter)
+    this.#touch()
   }
 
   /** All that changes what the payer owes comes through here: the node adds it up over its lanes. */

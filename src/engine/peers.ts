@@ -250,14 +250,20 @@ export class Peers {
         if ('updates' in message && Proposal.needsLook(channel, message.updates))
           await book.look(channel.id)
         const from = seatOf(channel, signer)
-        const known = this.#ports.lanes.paying(signer)
+        const known = this.#paying(channel.id, signer)
         await book.update(channel.id, { type: 'message', from, message })
         // An old disk learns of its own lanes here; until they are bound we deny what we promised on them.
-        for (const payer of this.#ports.lanes.paying(signer))
+        for (const payer of this.#paying(channel.id, signer))
           if (!known.includes(payer) && !payer.isBoundTo(link))
             link.send({ type: 'bind', channelId: payer.channelId, lane: payer.id })
       }
     }
+  }
+
+  /** The lanes of a channel by which we pay a peer. */
+  #paying(channelId: Hex, signer: Address): Payer[] {
+    const { lanes } = this.#ports
+    return lanes.of(channelId).payers.filter(({ id }) => lanes.payeeOf(channelId, id) === signer)
   }
 
   #onHello(link: Link, hello: Message & { type: 'hello' }): void {

@@ -161,6 +161,40 @@ describe('a quiet stream', () => {
     quietly.abort()
     await expect(waiting).rejects.toMatchObject({ code: 'ABORTED' })
   })
+
+  it('does not keep the credit that other lanes of its payer wait for', async () => {
+    const price = Price.parse('1/item')
+    const sold = 70n
+    const until: ServeOptions['open'] = async function* (_, signal) {
+      for (let position = 1n; position <= sold; position++)
+        yield { data: Uint8Array.of(1), position }
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+    }
+    seller.node.serve('quiet', { price, open: until })
+    seller.node.serve('items', { price, ...piecesOf(100n, 1n) })
+    const channels: Hex[] = []
+    // Four windows of 64 quanta are all that a peer may owe.
+    for (let count = 0; count < 5; count++) {
+      const { id } = await buyer.node.open([seller.address], { deposits: [[500n], [0n]] })
+      await buyer.node.openLane(id, { payee: 1, amount: 500n })
+      channels.push(id)
+    }
+    const [last = '0x', ...others] = channels
+    const waiting: Promise<unknown>[] = []
+    for (const channel of others) {
+      const purchase = await buyer.node.consume(seller.address, 'quiet', { channel })
+      expect(purchase.channelId).toBe(channel)
+      waiting.push(take(purchase).catch(({ code }) => code))
+    }
+    await expect
+      .poll(() => others.map((id) => seller.node.lane(id, 0n)?.claim))
+      .toEqual(others.map(() => sold))
+    const items = await buyer.node.consume(seller.address, 'items', { channel: last })
+    expect((await take(items)).length).toBeGreaterThan(0)
+    expect((await items.receipt).offset).toBe(100n)
+    await buyer.node.stop()
+    await Promise.all(waiting)
+  })
 })
 
 describe('a provider that gives no credit', () => {

@@ -87,14 +87,20 @@ export function blindMs({ books }: World): number {
   return ends.reduce((least, end) => Math.min(least, Number(end - mercy - time) * 1_000), 1e9)
 }
 
+const calm = new WeakMap<object, object>()
+
 /** For a while `target` is otherwise; then as it was, unless all has been healed meanwhile. */
 function lasting<T extends object>(world: World, target: T, change: Partial<T>): string {
   const ms = world.chance.between(...lastingMs)
   const names = Object.keys(change) as (keyof T)[]
-  const before = Object.fromEntries(names.map((name) => [name, target[name]])) as Partial<T>
+  // As it was before the first of those that overlap, or the last one would leave it changed for good.
+  const before = (calm.get(target) ?? {}) as Partial<T>
+  calm.set(target, before)
+  for (const name of names) if (!(name in before)) before[name] = target[name]
   Object.assign(target, change)
   world.time.after(ms, () => {
-    if (names.every((name) => target[name] === change[name])) Object.assign(target, before)
+    for (const name of names)
+      if (target[name] === change[name]) Object.assign(target, { [name]: before[name] })
   })
   return `for ${ms} ms`
 }

@@ -2,10 +2,10 @@
  * Bad input gets a typed error and changes nothing, no invariant breaks, and nothing is signed for a peer that
  * has not shown what it holds (promises 2 and 6).
  */
-import { type Address, equals } from '../../core/bytes.js'
-import type { Proposal } from '../../core/proposal.js'
+import { type Address, equals, zeroes } from '../../core/bytes.js'
+import type { Channel } from '../../core/channel.js'
 import { type Make, type Subject, short, type Witness } from '../witness.js'
-import { newlySigned } from './signed.js'
+import { newlySigned, signedBy } from './signed.js'
 
 export const typedErrors: Make = (_witness, fail) => ({
   onProblem(person, { code, message }) {
@@ -13,13 +13,21 @@ export const typedErrors: Make = (_witness, fail) => ({
   },
 })
 
-/** Proposals that a person has signed, as its tower keeps them. */
-function keptBy(witness: Witness, { tower, signer }: Subject): readonly Proposal[] {
-  const keeper = witness.people.get(tower?.split('/').at(-1) ?? '')
-  return [...(keeper?.appointments.values() ?? [])].flatMap(({ parameters, seat, pending }) =>
-    parameters.seats[seat]?.signer === signer ? (pending ?? []) : [],
-  )
+/** Whether a signature lies on somebody else's disk already: then it was made in an earlier life. */
+function liesElsewhere(witness: Witness, person: Subject, channel: Channel, at: bigint): boolean {
+  const { id, seat } = channel
+  const made = signedBy(channel, seat).filter(({ version }) => version === at)
+  const isMade = ({ signatures }: Signatures): boolean =>
+    made.some(({ signature }) => equals(signature, signatures[seat] ?? zeroes(0)))
+  return [...witness.people.values()].some(({ name, channels, appointments }) => {
+    if (name === person.name) return false
+    const { complete, proposals = [] } = channels.get(id) ?? {}
+    const watched = [...appointments.values()].flatMap(({ newest, pending }) => [newest, pending])
+    return [complete, ...proposals, ...watched].some((each) => each !== undefined && isMade(each))
+  })
 }
+
+type Signatures = { readonly signatures: readonly (Uint8Array | undefined)[] }
 
 /**
  * After every start, newest states are exchanged before anything is signed: the other side has shown the channel
@@ -46,10 +54,8 @@ export const inStepFirst: Make = (witness, fail) => {
         for (const signer of others) shown.add(`${person.name} ${id} ${signer}`)
       const isHonest = (signer: Address): boolean =>
         witness.honest.some((each) => each.signer === signer)
-      // What its tower gives back was signed in an earlier life.
-      const kept = keptBy(witness, person)
       const fresh = newlySigned(channel, before).filter(
-        ({ seal }) => !kept.some((each) => equals(each.seal, seal)),
+        ({ version }) => !liesElsewhere(witness, person, channel, version),
       )
       if (fresh.length === 0) return
       for (const signer of others.filter(isHonest))

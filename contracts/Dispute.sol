@@ -71,7 +71,7 @@ abstract contract Dispute is Escrow {
         if (s.kind == FINAL) revert WrongKind();
         _checkVersion(c, 0, s.version);
         if (_root(preimage) != s.root) revert WrongRoot();
-        _checkSigned(id, p, s, signatures);
+        carried[id] = _checkSigned(id, p, s, signatures);
         uint256[] memory amounts = _withdrawals(id, p, preimage.outcome);
         emit Withdrawn(id, s.version, amounts);
         c.flags |= CHANGED;
@@ -133,7 +133,7 @@ abstract contract Dispute is Escrow {
         if (s.kind != RESUME) revert WrongKind();
         uint256 posted = challenges[id].posted;
         _checkVersion(c, c.version > posted ? c.version : posted + 1, s.version);
-        _checkSigned(id, p, s, signatures);
+        carried[id] = _checkSigned(id, p, s, signatures);
         emit Resumed(id, s.version);
         // The guard keeps everybody out until the channel is written.
         if (_isFraud(id, c, s.version)) _punish(id, c, p, s.version);
@@ -189,8 +189,16 @@ abstract contract Dispute is Escrow {
         if (version < least) revert StaleVersion(least);
     }
 
-    function _checkSigned(bytes32 id, Parameters calldata p, State memory s, bytes calldata signatures) private view {
-        Signed.byAll(Signed.state(DOMAIN, id, s), p.seats, signatures);
+    /// The hash that all seats have signed. What was carried out needs no signatures again: a seat that signed
+    /// first may never have got those of the others.
+    function _checkSigned(bytes32 id, Parameters calldata p, State memory s, bytes calldata signatures)
+        private
+        view
+        returns (bytes32 hash)
+    {
+        hash = Signed.state(DOMAIN, id, s);
+        if (signatures.length == 0 && hash == carried[id]) return hash;
+        Signed.byAll(hash, p.seats, signatures);
     }
 
     /// Makes `s` the posted state.

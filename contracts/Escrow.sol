@@ -66,6 +66,8 @@ abstract contract Escrow is Purse {
     /// Deposited beyond the opening deposits, and withdrawn by co-signed states, per cell.
     mapping(bytes32 channelId => mapping(uint256 cell => uint256)) internal toppedUp;
     mapping(bytes32 channelId => mapping(uint256 cell => uint256)) internal withdrawn;
+    /// Hash of the newest state that was carried out, by a withdrawal or a resume.
+    mapping(bytes32 channelId => bytes32) internal carried;
     /// Who paid a seat's deposit, where that is not its payout address.
     mapping(bytes32 channelId => mapping(uint256 seat => address)) private funders;
 

@@ -20,7 +20,7 @@ export type Posting = {
   readonly version: bigint
   readonly kind: State.Kind
   readonly root: Uint8Array
-  /** In seat order. */
+  /** In seat order; none for a state that the layer itself has carried out. */
   readonly signatures: readonly Uint8Array[]
 }
 

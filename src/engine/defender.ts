@@ -202,20 +202,21 @@ export class Defender {
 
   async #post(id: Hex): Promise<void> {
     const { book, bonds, ledger, crypto, signing } = this.#ports
-    const { parameters, seat, complete } = await book.inTurn(id, async (channel) => {
-      const { phase, complete } = channel
-      if (phase !== 'live' || complete === undefined)
+    const view = await ledger.channel(id)
+    const { parameters, seat, posting } = await book.inTurn(id, async (channel) => {
+      const posting = postingOf(channel, view)
+      if (channel.phase !== 'live' || posting === undefined)
         throw new DefenceError('NOT_LIVE', 'Only a live channel can be challenged.')
-      await bonds.stake(id, complete.version)
-      return { ...channel, complete }
+      await bonds.stake(id, posting.version)
+      return { ...channel, posting }
     })
     const digest = Dispute.digest(ledger.domain, {
       channelId: id,
-      version: complete.version,
+      version: posting.version,
       account: ledger.account,
     })
     const signature = crypto.secp256k1.sign(digest, signing)
-    await ledger.challenge(parameters, seat, Dispute.posting(id, complete), signature)
+    await ledger.challenge(parameters, seat, posting, signature)
     await book.refresh(id)
   }
 
@@ -284,6 +285,18 @@ export class Defender {
       }),
     )
   }
+}
+
+/**
+ * What we post: our newest state. Where the layer has carried out the next one, whose last signature never reached
+ * us, that is ours to post without signatures: the layer takes no older one, and has seen them.
+ */
+function postingOf(channel: Channel, view: LedgerChannel | undefined): Dispute.Posting | undefined {
+  const { id, complete } = channel
+  if (complete === undefined) return undefined
+  const next = pendingContent({ newest: complete, pending: signed(channel) })
+  const isCarried = next !== undefined && next.version === view?.versionMin
+  return Dispute.posting(id, isCarried ? { ...next, signatures: [] } : complete)
 }
 
 /** Per asset: what our seat takes out of the channel, by the state that it settles by or else our newest. */

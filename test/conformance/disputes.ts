@@ -368,6 +368,18 @@ export function disputeSuite(name: string, create: () => Promise<Harness>): void
         await expectPaid(room, [9n, 11n])
       })
 
+      it('is challenged anew by the state that resumed it, without signatures', async () => {
+        const room = await live(10n, 10n)
+        const [a, b] = room.seats as [Seat, Seat]
+        await post(room, 0, await state(room, 1n, [4n, 16n]))
+        const agreed = await state(room, 2n, [3n, 17n], { kind: 2 })
+        await a.ledger.resume(room.parameters, agreed.posting)
+        await post(room, 1, { ...agreed, posting: { ...agreed.posting, signatures: [] } })
+        await pass(room, 'states')
+        await b.ledger.freeze(room.parameters, agreed.preimage)
+        await expectPaid(room, [3n, 17n])
+      })
+
       it('is resumed even by the state that answered, and fraud stays punished', async () => {
         const room = await live(10n, 10n)
         const { ledger } = room.seats[1] as Seat
@@ -523,6 +535,30 @@ export function disputeSuite(name: string, create: () => Promise<Harness>): void
         await pass(room, 'states')
         await b.ledger.freeze(parameters, out.preimage)
         await expectPaid(room, [10n, 10n], [bondOf(room), 0n])
+      })
+
+      it('is posted without signatures once it was executed, and no other state is', async () => {
+        const room = await live(10n, 10n)
+        const { parameters, seats } = room
+        const [a, b] = seats as [Seat, Seat]
+        const bare = (signed: Signed): Signed => ({
+          ...signed,
+          posting: { ...signed.posting, signatures: [] },
+        })
+        const out = await state(room, 3n, [6n, 10n], { withdrawn: taken })
+        await expect(post(room, 1, bare(out))).rejects.toThrow(refusal('BAD_SIGNATURE'))
+        await a.ledger.withdraw(parameters, out.posting, out.preimage)
+        for (const other of [
+          await state(room, 3n, [0n, 16n], { withdrawn: taken }),
+          await state(room, 3n, [6n, 10n], { withdrawn: taken, kind: 2 }),
+          await state(room, 4n, [6n, 10n], { withdrawn: taken }),
+        ])
+          await expect(post(room, 1, bare(other))).rejects.toThrow(refusal('BAD_SIGNATURE'))
+        // Seat 1 signed first, and seat 0 kept its own signature to itself.
+        await post(room, 1, bare(out))
+        await pass(room, 'states')
+        await b.ledger.freeze(parameters, out.preimage)
+        await expectPaid(room, [10n, 10n])
       })
 
       it('is in the account of a cooperative close, executed or not', async () => {

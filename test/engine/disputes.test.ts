@@ -193,6 +193,25 @@ describe('when the other side is gone for good', () => {
     expect(await seller.balance()).toBe(333n + seller.ledger.challengeBond)
   })
 
+  it('the seller has it all though the layer carried out a state whose last signature it never got', async () => {
+    const it = await quarrel(world, seller)
+    const { raw } = it
+    await pay(it, seller, 333n)
+    await lose(it, [{ type: 'withdraw', seat: 0, asset: 0, amount: 400n }])
+    const out = it.states[2]
+    if (out === undefined) throw new Error('the seller did not sign')
+    const { parameters } = raw.channel(it.id)
+    const preimage = Dispute.preimage(it.id, out.body)
+    await raw.ledger.withdraw(parameters, Dispute.posting(it.id, out), preimage)
+    await raw.network.close()
+    await raw.ledger.faucet(seller.ledger.account, seller.ledger.challengeBond)
+    await seller.node.challenge(it.id)
+    expect(await seller.node.dispute(it.id)).toMatchObject({ poster: 1, version: 2n })
+    await runOut(it)
+    expect(await seller.balance()).toBe(333n + seller.ledger.challengeBond)
+    expect(seller.problems).toEqual([])
+  })
+
   it('a peer that is connected and keeps silent cannot hold up a challenge', async () => {
     const it = await quarrel(world, seller)
     await pay(it, seller, 50n)

@@ -196,7 +196,7 @@ describe('durability', () => {
     const a = wallet()
     const damage: [string, Uint8Array | undefined][] = [
       ['ledger/meta', new TextEncoder().encode('{"version":1')],
-      ['ledger/meta', new TextEncoder().encode('{"version":3}')],
+      ['ledger/meta', new TextEncoder().encode('{"version":4}')],
       ['ledger/time', zeroes(3)],
       [`ledger/balance/${a.address}/${zeroAddress}`, zeroes(32)],
       [`ledger/balance/${a.address}/${zeroAddress}`, undefined],

@@ -67,14 +67,14 @@ export function resume(scene: Scene, { posting }: Call.Of<'resume'>): Effect {
   // The very state that answered may resume: else whoever answers with it keeps the channel from living on.
   if (version <= challenge.posted || version < challenge.version)
     throw stale(`Version ${version} is no newer than ${challenge.version}, which was shown.`)
-  checkPosting(scene, posting)
+  const carried = checkPosting(scene, posting)
   const punished = punish(scene.escrow, version)
   const released = release(punished.escrow)
   return {
     moves: [...punished.moves, ...released.moves],
     channel: {
       id: scene.id,
-      escrow: { ...released.escrow, challenge: undefined, versionMin: version },
+      escrow: { ...released.escrow, challenge: undefined, versionMin: version, carried },
     },
     events: [{ type: 'resumed', version }, ...punished.events],
   }

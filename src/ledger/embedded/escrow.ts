@@ -3,7 +3,7 @@
  * from ever being used again. Its status is read off it and the clock, never stored.
  */
 import * as Amount from '../../core/amount.js'
-import { type Address, concat, fromHex, uint, zeroAddress } from '../../core/bytes.js'
+import { type Address, concat, fromHex, uint, zeroAddress, zeroes } from '../../core/bytes.js'
 import type { Parameters } from '../../core/parameters.js'
 import type * as State from '../../core/state.js'
 import type { LedgerChallenge, LedgerChannel } from '../../engine/ports.js'
@@ -20,6 +20,8 @@ export type Escrow = {
   /** Paid out of lanes, per asset. */
   readonly settled: readonly bigint[]
   readonly versionMin: bigint
+  /** Digest of the newest state that was carried out, by a withdrawal or a resume; zeroes before. */
+  readonly carried: Uint8Array
   readonly challenge: Challenge | undefined
   readonly closed: boolean
 }
@@ -40,6 +42,7 @@ export function open(parameters: Parameters): Escrow {
     withdrawn: nothing,
     settled: parameters.assets.map(() => 0n),
     versionMin: 0n,
+    carried: zeroes(),
     challenge: undefined,
     closed: false,
   }
@@ -109,7 +112,7 @@ const viewChallenge = ({ account, bond, ...seen }: Challenge): LedgerChallenge =
 
 /**
  * Parameters ‖ seats × funder 20 (zero: none) ‖ deposited ‖ withdrawn (tables of u256) ‖ assets × settled u256
- * ‖ versionMin u64 ‖ closed u8 ‖ challenged u8 ‖ Challenge where that is 1:
+ * ‖ versionMin u64 ‖ carried 32 ‖ closed u8 ‖ challenged u8 ‖ Challenge where that is 1:
  *
  * version u64 ‖ root 32 ‖ poster u8 ‖ posted u64 ‖ account 20 ‖ bond u256 ‖ statesUntil u64 ‖ redeemUntil u64 ‖ paid u8
  */
@@ -121,6 +124,7 @@ export const encode = (escrow: Escrow): Uint8Array =>
     Layout.encodeTable(escrow.withdrawn),
     ...escrow.settled.map(Amount.encode),
     uint(escrow.versionMin, 8),
+    escrow.carried,
     Layout.flag(escrow.closed),
     Layout.flag(escrow.challenge !== undefined),
     ...(escrow.challenge === undefined ? [] : [encodeChallenge(escrow.challenge)]),
@@ -154,6 +158,7 @@ export function decode(bytes: Uint8Array): Escrow {
     withdrawn: Layout.readTable(read, seats.length, assets.length),
     settled: read.list(assets.length, () => read.uint(Amount.size)),
     versionMin: read.uint(8),
+    carried: read.bytes(32),
     closed: read.flag(),
     challenge: read.flag() ? readChallenge(read) : undefined,
   }

@@ -61,7 +61,7 @@ const eventsMax = 256
 /** Transactions of one commit. */
 const batchMax = 256
 /** Of the records; 1 had no disputes. */
-const metaVersion = 3
+const metaVersion = 4
 /** So often is time made durable when nobody asks for it. */
 const heartbeatMs = 10_000
 

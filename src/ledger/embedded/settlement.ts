@@ -54,12 +54,13 @@ export function withdraw(scene: Scene, { posting, preimage }: Call.Of<'withdraw'
   const { id, escrow, status } = scene
   if (status !== 'live' && status !== 'challenged') throw refusal(scene)
   Contest.checkRunning(posting)
-  checkPosting(scene, posting, preimage)
+  const carried = checkPosting(scene, posting, preimage)
   const layer = holding(escrow)
   const shares = Dispute.withdrawals(preimage.outcome, layer)
   checkCovered(shares, layer)
   const { challenge } = escrow
-  const paid: Escrow.Escrow = { ...Escrow.paid(escrow, shares), versionMin: posting.version }
+  const { version } = posting
+  const paid: Escrow.Escrow = { ...Escrow.paid(escrow, shares), versionMin: version, carried }
   const newer = challenge !== undefined && posting.version > challenge.version
   const shown = newer ? Contest.shown(paid, posting) : { escrow: paid, moves: [], events: [] }
   return {

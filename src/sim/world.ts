@@ -2,7 +2,6 @@
  * A simulated world: virtual time, one network, one layer, and people whose nodes are the production ones. It is
  * made of its seed alone; scenarios put people in, faults in, and let it run.
  */
-import * as Parameters from '../core/parameters.js'
 import type { Engine } from '../crypto/engine.js'
 import type { Ledger } from '../engine/ports.js'
 import { local } from '../ledger/embedded/api.js'
@@ -125,7 +124,7 @@ export class World {
       exposureMax,
       challengePeriod,
       tower: tower === undefined ? undefined : this.resident(tower).address,
-      layer: lies === undefined ? undefined : (ledger) => this.#bentLayer(ledger),
+      layer: lies === undefined ? undefined : withoutAnswers,
       live,
     })
     this.people.set(name, added)
@@ -202,32 +201,6 @@ export class World {
     }
   }
 
-  /**
-   * The layer for a liar's node, which does not answer what its owner posts. Nor does it carry out alone what it
-   * has not given its signature back for: a layer that has done so takes no older state, and no signatures from
-   * itself, so that whoever signed first cannot close by force. That hole is the protocol's, and not simulated.
-   */
-  #bentLayer(ledger: Ledger): Ledger {
-    const isShared: Ledger['resume'] = async (parameters, { version }) => {
-      const id = Parameters.id(ledger.domain, parameters)
-      for (const { signer, channels } of this.witness.honest)
-        if (parameters.seats.some((seat) => seat.signer === signer))
-          if ((channels.get(id)?.complete?.version ?? -1n) < version) await never()
-    }
-    return {
-      ...ledger,
-      answer: never,
-      async resume(parameters, posting) {
-        await isShared(parameters, posting)
-        await ledger.resume(parameters, posting)
-      },
-      async withdraw(parameters, posting, preimage) {
-        await isShared(parameters, posting)
-        await ledger.withdraw(parameters, posting, preimage)
-      },
-    }
-  }
-
   #liar(name: string, repertoire: readonly [Lie, ...Lie[]]): Liar {
     return new Liar({
       chance: this.chance,
@@ -248,3 +221,6 @@ export class World {
     return [sent.slice()]
   }
 }
+
+/** A liar's node does not answer what its owner posts. */
+const withoutAnswers = (ledger: Ledger): Ledger => ({ ...ledger, answer: never })

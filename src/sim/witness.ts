@@ -34,9 +34,11 @@ export type Subject = {
   readonly receipts: Map<Hex, Records.WatchRecord>
   /** What it keeps for others as their tower, by channel and seat. */
   readonly appointments: Map<string, Appointment>
+  /** Those that it has let go of again, once there was nothing left to watch. */
+  readonly released: Set<string>
 }
 
-type NewSubject = Omit<Subject, 'channels' | 'lanes' | 'receipts' | 'appointments'>
+type NewSubject = Omit<Subject, 'channels' | 'lanes' | 'receipts' | 'appointments' | 'released'>
 
 export type Violation = { readonly checker: string; readonly what: string }
 
@@ -118,6 +120,7 @@ export class Witness {
       lanes: new Map(),
       receipts: new Map(),
       appointments: new Map(),
+      released: new Set(),
     })
   }
 
@@ -146,8 +149,9 @@ export class Witness {
     if (key.startsWith(Records.watchPrefix)) return this.#receipt(person, key, value)
     if (!key.startsWith(watchPrefix)) return undefined
     const place = key.slice(watchPrefix.length)
-    if (value === undefined) person.appointments.delete(place)
-    else person.appointments.set(place, Wire.decode(WatchMessage.appointment, value))
+    if (value !== undefined)
+      person.appointments.set(place, Wire.decode(WatchMessage.appointment, value))
+    else if (person.appointments.delete(place)) person.released.add(place)
     return undefined
   }
 

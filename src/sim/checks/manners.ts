@@ -41,7 +41,12 @@ export const inStepFirst: Make = (witness, fail) => {
       for (const at of [...shown]) if (at.startsWith(`${person.name} `)) shown.delete(at)
     },
     onWord(from, to, said) {
-      if (said.type !== 'message' || !('channelId' in said.message)) return
+      if (said.type !== 'message') return
+      // Whoever has said all it holds has nothing to show of a channel that its disk has forgotten.
+      if (said.message.type === 'synced')
+        for (const id of to.channels.keys())
+          if (!from.channels.has(id)) shown.add(`${to.name} ${id} ${from.signer}`)
+      if (!('channelId' in said.message)) return
       const { type, channelId } = said.message
       if (type === 'sync' || type === 'propose' || type === 'opened')
         shown.add(`${to.name} ${channelId} ${from.signer}`)

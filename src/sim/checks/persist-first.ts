@@ -11,6 +11,7 @@ import * as Records from '../../engine/records.js'
 import type { StreamName } from '../stream.js'
 import type { Said, Topic } from '../wiretap.js'
 import { type Make, type Subject, short } from '../witness.js'
+import { signedBy } from './signed.js'
 
 export const persistFirst: Make = (_witness, fail) => {
   const message = (from: Subject, said: Said & { type: 'message' }): void => {
@@ -86,15 +87,20 @@ export const persistFirst: Make = (_witness, fail) => {
     // A liar may say another thing before it has the answer to this one.
     if (message.type !== 'receipt' || !to.honest) return
     const taken = left.get(stream.id)
-    const kept = from.appointments.get(`${message.channelId}/${taken?.seat}`)
+    const place = `${message.channelId}/${taken?.seat}`
+    const kept = from.appointments.get(place)
+    // One write may take a channel up and, as it is over by now, let go of it.
+    if (kept === undefined && from.released.has(place)) return
     if (taken !== undefined && !covers(kept, taken))
       fail(`${from.name} receipts ${taken.newest.version}; its disk has ${kept?.newest.version}`)
   }
   return {
     onShown(person, id, version) {
-      const held = person.channels.get(id)?.complete?.version ?? -1n
-      if (held < version)
-        fail(`${person.name} shows the layer ${version} of ${short(id)}; its disk has ${held}`)
+      const channel = person.channels.get(id)
+      // What the layer has carried out is posted by who signed it, complete or not.
+      const held = channel === undefined ? [] : signedBy(channel, channel.seat)
+      if (held.every((each) => each.version < version))
+        fail(`${person.name} shows the layer ${version} of ${short(id)}; its disk has less`)
     },
     onWord(from, to, said, stream) {
       if (said.type === 'watch') return watch(from, to, stream, said)

@@ -417,10 +417,11 @@ export class Payee {
   /** The meter with every stream granted what it may have; the first in line changes every time. */
   #grant(): Meter.Meter {
     if (this.#lane() === undefined) return this.#meter
-    this.#isHeldBack = Meter.isHeldBack(this.#bounds())
-    const meter = this.#share(this.#meter, this.#streams)
+    const bounds = this.#bounds()
+    this.#isHeldBack = Meter.isHeldBack(bounds)
+    const meter = share(this.#meter, this.#streams, bounds)
     const starved = this.#streams.find((stream) => lacks(meter, stream))
-    const fed = starved === undefined ? meter : this.#feed(starved, meter)
+    const fed = starved === undefined ? meter : this.#feed(starved, meter, bounds)
     const first = this.#streams.shift()
     if (first !== undefined) this.#streams.push(first)
     return fed
@@ -430,29 +431,14 @@ export class Payee {
    * A stream that is granted more than its source yields must not keep the others waiting: what was not sent of
    * all grants is shared anew, the starved stream first. Where that does not help it, all stays as in `meter`.
    */
-  #feed(starved: Stream, meter: Meter.Meter): Meter.Meter {
+  #feed(starved: Stream, meter: Meter.Meter, bounds: Meter.Bounds): Meter.Meter {
     const others = this.#streams.filter((stream) => stream !== starved)
     const free = others.reduce(
       (freed, { purchase, sent }) => Meter.release(freed, purchase, sent),
       this.#meter,
     )
-    const fed = this.#share(free, [starved, ...others])
+    const fed = share(free, [starved, ...others], bounds)
     return lacks(fed, starved) ? meter : fed
-  }
-
-  #share(start: Meter.Meter, streams: readonly Stream[]): Meter.Meter {
-    let meter = start
-    const bounds = this.#bounds()
-    const wanting = streams.filter(
-      ({ purchase, limit }) => (Meter.find(meter, purchase)?.granted ?? limit) < limit,
-    )
-    let sharers = wanting.length
-    for (const { purchase, limit } of wanting) {
-      const offset = Meter.grantable(meter, purchase, bounds, sharers)
-      meter = Meter.grant(meter, purchase, Amount.min(offset, limit))
-      sharers -= 1
-    }
-    return meter
   }
 
   #bounds(): Meter.Bounds {
@@ -470,6 +456,21 @@ export class Payee {
       .map((known) => (known === undefined ? 0n : Price.owed(known.price, known.quantum)))
       .reduce(Amount.larger, 0n)
   }
+}
+
+/** The meter with the room that `bounds` leave shared among streams, in their order. */
+function share(start: Meter.Meter, streams: readonly Stream[], bounds: Meter.Bounds): Meter.Meter {
+  let meter = start
+  const wanting = streams.filter(
+    ({ purchase, limit }) => (Meter.find(meter, purchase)?.granted ?? limit) < limit,
+  )
+  let sharers = wanting.length
+  for (const { purchase, limit } of wanting) {
+    const offset = Meter.grantable(meter, purchase, bounds, sharers)
+    meter = Meter.grant(meter, purchase, Amount.min(offset, limit))
+    sharers -= 1
+  }
+  return meter
 }
 
 /** Whether a stream waits for more than it is granted. */

@@ -20,6 +20,7 @@ import { dirname, join, resolve } from 'node:path'
 import { SluiceError } from '../core/errors.js'
 import type { Random } from '../engine/ports.js'
 import * as Lock from './lock.js'
+import { syncPath } from './sync-path.js'
 
 /** 32-byte secrets, each for one use. */
 export type Keys = {
@@ -125,7 +126,7 @@ function makeDirectory(directory: string): void {
     // Another process that starts on the same home was quicker.
     if (!existsSync(directory)) throw error
   }
-  syncDirectory(parent)
+  syncPath(parent)
 }
 
 async function acquire(home: string): Promise<Lock.Lock> {
@@ -218,17 +219,7 @@ function replace(path: string, text: string): void {
     closeSync(descriptor)
   }
   renameSync(temporary, path)
-  syncDirectory(dirname(path))
-}
-
-function syncDirectory(path: string): void {
-  if (process.platform === 'win32') return
-  const descriptor = openSync(path, 'r')
-  try {
-    fsyncSync(descriptor)
-  } finally {
-    closeSync(descriptor)
-  }
+  syncPath(dirname(path))
 }
 
 function unlessUnusable<T>(home: string, action: () => T): T {

@@ -13,11 +13,12 @@
  * again, the older generation first: what was there already changes nothing.
  */
 import { createHash } from 'node:crypto'
-import { constants, existsSync, readFileSync } from 'node:fs'
+import { constants, existsSync, readFileSync, statSync } from 'node:fs'
 import { type FileHandle, open as openFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Store, Write } from '../engine/ports.js'
-import { group, StoreError } from './writes.js'
+import { syncPath } from './sync-path.js'
+import { failed, full, group, StoreError } from './writes.js'
 
 /** A thousand commits of a lane; what a start after a crash has to read is twice that. */
 const halfSize = 1_048_576
@@ -44,7 +45,7 @@ export async function open(store: Store, path: string): Promise<Store> {
   const changes = merged(left)
   if (changes.size > 0) await store.commit(writesOf(changes))
   const file = await create(path)
-  const journal = new Journal(store, file, (left.at(-1)?.generation ?? 0n) + 1n)
+  const journal = new Journal(store, file, path, (left.at(-1)?.generation ?? 0n) + 1n)
   return {
     get: (key) => journal.get(key),
     entries: (prefix) => journal.entries(prefix),
@@ -66,6 +67,7 @@ export function view(store: Store, path: string): Store {
 class Journal {
   readonly #store: Store
   readonly #file: FileHandle
+  readonly #path: string
   readonly #commits = group((writes) => this.#write(writes))
   #generation: bigint
   /** Where in its half the next record begins, and the check of the one before it. */
@@ -78,9 +80,10 @@ class Journal {
   #broken: StoreError | undefined
   #closing: Promise<void> | undefined
 
-  constructor(store: Store, file: FileHandle, generation: bigint) {
+  constructor(store: Store, file: FileHandle, path: string, generation: bigint) {
     this.#store = store
     this.#file = file
+    this.#path = path
     this.#generation = generation
   }
 
@@ -196,9 +199,9 @@ class Journal {
       if (!isSynced) await this.#file.datasync()
     } catch (cause) {
       const isFull = (cause as NodeJS.ErrnoException).code === 'ENOSPC'
-      if (isFull) throw failure(cause)
+      if (isFull) throw failure(this.#path, cause)
       // What a file holds after a failed sync is not worth relying on.
-      this.#broken = failure(cause)
+      this.#broken = failure(this.#path, cause)
       throw this.#broken
     }
   }
@@ -207,7 +210,7 @@ class Journal {
 /** The file, made of blocks that are there: a write over them changes nothing that the file system keeps of it. */
 async function create(path: string): Promise<FileHandle> {
   try {
-    const isWhole = existsSync(path) && readFileSync(path).length === 2 * halfSize
+    const isWhole = existsSync(path) && statSync(path).size === 2 * halfSize
     if (!isWhole) {
       const file = await openFile(path, 'w', 0o600)
       try {
@@ -216,12 +219,11 @@ async function create(path: string): Promise<FileHandle> {
       } finally {
         await file.close()
       }
-      const folder = await openFile(dirname(path), 'r')
-      await folder.sync().finally(() => folder.close())
+      syncPath(dirname(path))
     }
     return await openFile(path, constants.O_RDWR | (constants.O_DSYNC ?? 0))
   } catch (cause) {
-    throw failure(cause)
+    throw failure(path, cause)
   }
 }
 
@@ -326,14 +328,7 @@ function* overlaid(
   yield* upTo(undefined)
 }
 
-const failure = (cause: unknown): StoreError => {
-  const isFull = (cause as NodeJS.ErrnoException).code === 'ENOSPC'
-  const why = cause instanceof Error ? cause.message : String(cause)
-  return isFull
-    ? new StoreError(
-        'DISK_FULL',
-        'The disk that holds the journal is full. No money moved; free some space and try again.',
-        { cause },
-      )
-    : new StoreError('STORE_FAILED', `The journal cannot be used: ${why}.`, { cause })
+const failure = (path: string, cause: unknown): StoreError => {
+  if ((cause as NodeJS.ErrnoException).code === 'ENOSPC') return full(path, cause)
+  return failed(path, cause instanceof Error ? cause.message : String(cause), cause)
 }

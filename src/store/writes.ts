@@ -80,3 +80,13 @@ export class StoreError extends SluiceError {
     this.name = 'StoreError'
   }
 }
+
+export const full = (file: string, cause?: unknown): StoreError =>
+  new StoreError(
+    'DISK_FULL',
+    `The disk that holds ${file} is full. Nothing was written and no money moved; free some space and try again.`,
+    { cause },
+  )
+
+export const failed = (file: string, why: string, cause?: unknown): StoreError =>
+  new StoreError('STORE_FAILED', `The store ${file} cannot be used: ${why}.`, { cause })

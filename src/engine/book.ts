@@ -12,6 +12,7 @@ import type { Message } from '../core/message.js'
 import * as Parameters from '../core/parameters.js'
 import { isOpen } from '../core/phase.js'
 import type { Update } from '../core/update.js'
+import { follow } from './follow.js'
 import { Notifier } from './notifier.js'
 import type { Ledger, LedgerChannel, Sleep, Store, Write } from './ports.js'
 import * as Records from './records.js'
@@ -317,29 +318,26 @@ export class Book {
       this.#ports.ledger.channel(id),
       this.#ports.ledger.time(),
     ])
+    // First of all: it must not wait for a disk that is full.
+    if (view?.challenge !== undefined) await this.#ports.onDispute(id, view.challenge.root)
     if (view !== undefined) await this.#ports.onView(this.#entry(id).channel, view)
     await this.update(id, { type: 'ledger', view, time })
-    if (view?.challenge !== undefined) await this.#ports.onDispute(id, view.challenge.root)
   }
 
   /** Follows the layer: all open channels once, then every event, until the node ends. */
   async follow(): Promise<void> {
-    const { ledger, store } = this.#ports
-    const after = Records.read(store, Records.sequenceKey, Records.sequence) ?? 0
-    const events = ledger.events({ after, signal: this.#ended })
+    const { ledger, store, onProblem } = this.#ports
     void this.#poll()
     for (const entry of this.#entries.values()) void this.#submit(entry)
     for (const channel of this.all()) if (isOpen(channel)) await this.look(channel.id)
-    for await (const event of events) {
-      if (!this.#entries.has(event.channelId)) continue
-      await this.look(event.channelId)
-      try {
-        await store.commit([Records.write(Records.sequenceKey, Records.sequence, event.sequence)])
-      } catch (error) {
-        // It only saves looking at the event again after a start.
-        this.#ports.onProblem(asSluiceError(error), event.channelId)
-      }
+    const ports = {
+      ledger,
+      store,
+      concerns: (id: Hex) => this.#entries.has(id),
+      look: (id: Hex) => this.look(id),
+      onProblem: (error: unknown, id: Hex) => onProblem(asSluiceError(error), id),
     }
+    await follow(ports, this.#ended)
   }
 
   /**

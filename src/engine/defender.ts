@@ -149,8 +149,8 @@ export class Defender {
 
   /** The layer shows a dispute, and the root of the newest state posted. */
   async disputed(id: Hex, root: Uint8Array): Promise<void> {
-    await this.#keepPosted(id, root, [])
     this.#guard.tend(id)
+    await this.#keepPosted(id, root, [])
   }
 
   /** The state with this root is kept from now on, whatever newer ones may come: the layer may settle by it. */

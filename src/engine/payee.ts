@@ -363,9 +363,9 @@ export class Payee {
     if (!this.#flushing) void this.#flush()
   }
 
-  /** Makes durable what is held, also what a full disk has kept in memory so far; resolves either way. */
+  /** Makes durable what is held, also what a full disk has kept in memory so far. @throws StoreError */
   async persist(): Promise<void> {
-    if (this.#claim !== this.#durable.claim) await this.#save().catch(() => undefined)
+    if (this.#claim !== this.#durable.claim) await this.#save()
   }
 
   /** Resolves when all that is known now is durable. */

@@ -310,7 +310,7 @@ export class Peers {
     if (payee === undefined || peer === undefined || !isPayer)
       throw new LinkError('LANE_UNKNOWN', `There is no lane ${lane} by which you pay us.`)
     const handle = this.#ticks.bind(peer.number, payee)
-    // A payer with an old disk learns only from here what it has promised.
+    // A payer with an old disk learns only from here what it has promised: it is shown all that we hold, or nothing.
     await payee.persist()
     link.send({ type: 'bound', channelId, lane, handle, claim: payee.claim })
   }

@@ -16,6 +16,7 @@ import type { Engine } from '../crypto/engine.js'
 import { type Gather, gatherer, knowing } from '../crypto/gather.js'
 import type { Verifier } from '../crypto/pool.js'
 import { Appointments, keyOf, limitsDefault, TowerError, type TowerLimits } from './appointments.js'
+import { follow } from './follow.js'
 import { Guard, type Ward } from './guard.js'
 import type {
   ByteStream,
@@ -26,7 +27,6 @@ import type {
   Sleep,
   Store,
 } from './ports.js'
-import * as Records from './records.js'
 import { Talk, watchProtocol } from './watch-talk.js'
 
 export type TowerPorts = {
@@ -128,15 +128,17 @@ export class Tower {
   /** Every watched channel once, and then whatever happens. */
   async #follow(): Promise<void> {
     const { ledger, store } = this.#ports
-    const after = Records.read(store, Records.sequenceKey, Records.sequence) ?? 0
-    const events = ledger.events({ after, signal: this.#ended.signal })
     void this.#lookAtAll()
-    for await (const { channelId, sequence } of events) {
-      const keys = this.#held.on(channelId)
-      if (keys.length === 0) continue
-      for (const key of keys) await this.#look(key)
-      await store.commit([Records.write(Records.sequenceKey, Records.sequence, sequence)])
+    const ports = {
+      ledger,
+      store,
+      concerns: (id: Hex) => this.#held.on(id).length > 0,
+      look: async (id: Hex) => {
+        for (const key of this.#held.on(id)) await this.#look(key)
+      },
+      onProblem: (error: unknown) => this.#problem(error),
     }
+    await follow(ports, this.#ended.signal)
   }
 
   async #lookAtAll(): Promise<void> {
@@ -162,8 +164,9 @@ export class Tower {
     if (view === undefined) return
     if (await this.#isOver(view)) return this.#held.forget(key)
     if (view.challenge === undefined) return this.#guard.wake(key)
-    await this.#held.keepPosted(key, channelId, view.challenge.root)
+    // First of all: it must not wait for a disk that is full.
     this.#guard.tend(key)
+    await this.#held.keepPosted(key, channelId, view.challenge.root)
   }
 
   /** The guard has nothing left to do: not for now, or for good. */

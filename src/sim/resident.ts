@@ -58,6 +58,8 @@ export abstract class Resident {
   readonly keys: Keys
   readonly account: Address
   readonly disk: Disk
+  /** It was gone for long once. */
+  wasAway = false
   protected readonly ground: Ground
   #life: Life | undefined
   /** Of all lives. */
@@ -104,6 +106,7 @@ export abstract class Resident {
   crash(old?: Snapshot, awayMs?: number): void {
     this.#next = { old, awayMs }
     if (old !== undefined) this.disk.wasRestored = true
+    if (awayMs !== undefined) this.wasAway = true
     this.#life?.end()
   }
 

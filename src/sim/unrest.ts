@@ -147,10 +147,10 @@ const inject: Partial<Record<FaultKind, (world: World) => string | undefined>> =
     return undefined
   },
   'old-disk': restoreOne,
-  /** A client of a tower is gone for longer than a whole dispute takes. */
+  /** A client of a tower is gone for longer than a whole dispute takes; once, or nobody would ever meet anybody. */
   absence(world) {
     const clients = [...world.people.values()].filter(
-      ({ tower, isUp, honest }) => honest && isUp && tower !== undefined,
+      ({ tower, isUp, honest, wasAway }) => honest && isUp && !wasAway && tower !== undefined,
     )
     if (clients.length === 0) return undefined
     const ms = world.chance.between(60_000, 1_200_000)

@@ -56,6 +56,18 @@ describe('a stale posting', () => {
     await expectEnds(it, seller, 120n)
   })
 
+  it('is answered by a node whose disk is full', async () => {
+    const it = await quarrel(world, seller)
+    await advance(it, 2)
+    await pay(it, seller, 120n)
+    seller.disk.full = true
+    await post(it, 1)
+    await happened(it, 'punished')
+    seller.disk.full = false
+    await runOut(it)
+    await expectEnds(it, seller, 120n, seller.ledger.challengeBond)
+  })
+
   it('is answered by a node that was away and comes back in time', async () => {
     const it = await quarrel(world, seller)
     await advance(it, 2)

@@ -2,11 +2,14 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Hex } from '../../src/core/bytes.js'
 import * as Channel from '../../src/core/channel.js'
+import * as Claim from '../../src/core/claim.js'
 import type { Message } from '../../src/core/message.js'
 import * as Price from '../../src/core/price.js'
 import type { Store, Write } from '../../src/engine/ports.js'
 import * as Disk from '../support/disk.js'
 import { createWorld, type Person, quiet, type World } from '../support/world.js'
+import { quarrel } from './support/quarrel.js'
+import { RawLane } from './support/raw-lane.js'
 import { rawPeer } from './support/raw-peer.js'
 import { bytesOf, take } from './support/wares.js'
 
@@ -93,6 +96,26 @@ describe('a disk that is full', () => {
     await seller.node.fold(id)
     await buyer.node.close(id)
     expect(await seller.balance()).toBe(1_000n)
+  })
+})
+
+describe('a payee whose disk is full', () => {
+  it('shows a payer no less than it holds: one that has forgotten would promise it anew', async () => {
+    const seller = await world.person('seller')
+    const { raw, link, lane, id } = await quarrel(world, seller)
+    const handle = await link.bind(lane)
+    seller.disk.full = true
+    link.pay(RawLane.frame(handle, lane.voucher(120n)))
+    await quiet(() => seller.node.lane(id, 0n)?.claim)
+    await link.connection.close()
+    const again = await raw.upgrade(seller.address)
+    again.send({ type: 'bind', channelId: id, lane: 0n })
+    await expect(again.next('bound')).rejects.toThrow('the connection ended')
+    expect(seller.problems.map(({ code }) => code)).toContain('DISK_FULL')
+    seller.disk.full = false
+    const last = await raw.upgrade(seller.address)
+    last.send({ type: 'bind', channelId: id, lane: 0n })
+    expect(Claim.amount((await last.next('bound')).claim)).toBe(120n)
   })
 })
 

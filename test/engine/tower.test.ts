@@ -138,6 +138,38 @@ describe('with its client away', () => {
   })
 })
 
+describe('with its disk full', () => {
+  it('still answers and redeems', async () => {
+    const it = await quarrel(world, seller)
+    await advance(it, 2)
+    await pay(it, seller, 120n)
+    await seller.node.watched()
+    await seller.crash()
+    tower.disk.full = true
+    await post(it, 0)
+    await happened(it, 'punished')
+    await world.advance(window)
+    await happened(it, 'redeemed')
+    expect(tower.problems.map(({ code }) => code)).toContain('DISK_FULL')
+    await expectLateEnds(it, 120n, seller.ledger.challengeBond)
+  })
+
+  it('misses nothing that happens once there is room again', async () => {
+    const it = await quarrel(world, seller)
+    await advance(it, 2)
+    await pay(it, seller, 120n)
+    await seller.node.watched()
+    await seller.crash()
+    tower.disk.full = true
+    const { parameters, seat } = it.raw.channel(it.id)
+    await it.raw.ledger.topUp(parameters, seat, 0, Quarrel.deposit + 1n)
+    await expect.poll(() => tower.problems.map(({ code }) => code)).toEqual(['DISK_FULL'])
+    tower.disk.full = false
+    await post(it, 0)
+    await happened(it, 'punished')
+  })
+})
+
 describe('a client with an old disk', () => {
   it('takes over from its tower before it says or signs anything', async () => {
     const it = await quarrel(world, seller)

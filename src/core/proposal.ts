@@ -41,7 +41,7 @@ export function check(
   const next = Update.apply(body, updates)
   if (!isOld) checkPhase(channel, next.kind)
   for (const update of updates) {
-    checkClaim(context, channel, body, update)
+    checkClaim(context, channel, body, update, isOld)
     if (proposer !== channel.seat) checkOwner(proposer, update)
     if (update.type === 'lane-open') {
       const least = context.reserveMin(update.asset)
@@ -98,14 +98,17 @@ function checkPhase({ phase }: Channel.Channel, kind: State.Kind): void {
 }
 
 /**
- * As payee we agree to no claim below what we hold; as payer to none above what we have promised.
- * @throws ProposalError `UNDER_FOLD`, `OVER_CLAIM`
+ * As payee we agree to no claim below what we hold; as payer to none above what we have promised, and to close a
+ * lane with nothing less: what is on its way to the payee would be lost with the lane. What others may have signed
+ * already is not held up for that: nothing else could follow it.
+ * @throws ProposalError `UNDER_FOLD`, `OVER_CLAIM`, `UNDER_CLAIM`
  */
 function checkClaim(
   context: Channel.Context,
   { seat }: Channel.Channel,
   body: State.Body,
   update: Update.Update,
+  isOld: boolean,
 ): void {
   if (update.type !== 'fold' && update.type !== 'lane-close') return
   const lane = Update.find(body, update.lane)
@@ -114,6 +117,11 @@ function checkClaim(
     throw new ProposalError('UNDER_FOLD', `Lane ${update.lane} has a proven claim of ${held}.`)
   if (lane.payer === seat && update.claim > held)
     throw new ProposalError('OVER_CLAIM', `Lane ${update.lane} was promised ${held}, no more.`)
+  if (lane.payer === seat && update.type === 'lane-close' && update.claim < held && !isOld)
+    throw new ProposalError(
+      'UNDER_CLAIM',
+      `Lane ${update.lane} was promised ${held}; close it once that has arrived.`,
+    )
 }
 
 /**
@@ -207,6 +215,7 @@ export class ProposalError extends SluiceError {
       | 'NOT_DEPOSITED'
       | 'NOT_LIVE'
       | 'OVER_CLAIM'
+      | 'UNDER_CLAIM'
       | 'UNDER_FOLD',
     message: string,
   ) {

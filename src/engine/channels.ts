@@ -315,7 +315,7 @@ export class Channels {
   }
 
   async #end(channel: Channel, links: readonly Link[], signal: AbortSignal): Promise<void> {
-    const { book, lanes, peers } = this.#ports
+    const { book, lanes, peers, sleep } = this.#ports
     if (!lanes.isIdle(channel.id))
       throw new ChannelsError(
         'STREAMS_RUNNING',
@@ -343,9 +343,10 @@ export class Channels {
         await book.change(channel.id, updates, signal)
         return
       } catch (error) {
-        // Something was paid on a lane of others since they told us; they are asked again.
-        const isLate = error instanceof SluiceError && error.code === 'UNDER_FOLD'
-        if (!isLate || isPair(channel) || tries === settleTriesMax) throw error
+        // Something was paid since, or is on its way; then the claims are asked for again.
+        const isLate = error instanceof SluiceError && late.has(error.code)
+        if (!isLate || tries === settleTriesMax) throw error
+        await sleep(settleRetryMs, signal)
       }
     }
   }
@@ -475,8 +476,12 @@ export class Channels {
   }
 }
 
-/** Rounds of asking what the lanes of others have paid, before a close is given up. */
+/** What a lane is closed with is behind what it has paid, or will have as soon as that arrives. */
+const late: ReadonlySet<string> = new Set(['UNDER_FOLD', 'UNDER_CLAIM'])
+
+/** Tries with newer claims before a close is given up, and milliseconds between two. */
 const settleTriesMax = 8
+const settleRetryMs = 500
 
 /** Milliseconds that a connected peer has to show what it holds, before a challenge goes on without it. */
 const silenceMs = 15_000

@@ -478,6 +478,12 @@ describe('claims', () => {
     expect(outcomeOf(0, { type, lane: 9n, claim: 0n })).toEqual(['refused BAD_UPDATE'])
   })
 
+  it('that are on their way are waited for before a lane closes, and may be folded later', () => {
+    const claim = { lane: 0n, claim: 50n }
+    expect(outcomeOf(0, { type: 'lane-close', ...claim })).toEqual(['refused UNDER_CLAIM'])
+    expect(outcomeOf(0, { type: 'fold', ...claim })).toEqual([])
+  })
+
   it('bind our own proposals too', () => {
     const world = paidWorld()
     const fold = (claim: bigint): Channel.Input => ({

@@ -15,8 +15,9 @@ import { isPair } from '../core/proposal.js'
 import * as State from '../core/state.js'
 import type { Update } from '../core/update.js'
 import { type Book, peersOf } from './book.js'
+import { Closing } from './closing.js'
 import type { Lanes } from './lanes.js'
-import type { Link } from './link.js'
+import { type Link, whileOpen } from './link.js'
 import type { Payer } from './payer.js'
 import type { Peers } from './peers.js'
 import type { Ledger, Network, Random, Sleep, Store } from './ports.js'
@@ -84,8 +85,13 @@ export class Channels {
   /** Signing keys of peers that are being dialled. */
   readonly #reaching = new Set<Address>()
 
+  readonly #closing: Closing
+
   constructor(ports: ChannelsPorts) {
     this.#ports = ports
+    const linksTo = (channel: Channel, signal: AbortSignal | undefined) =>
+      this.#linksTo(channel, signal)
+    this.#closing = new Closing({ ...ports, linksTo })
   }
 
   /** The channel with one peer that can still pay `deposit`, or a new one; live, its money on one lane. */
@@ -209,8 +215,8 @@ export class Channels {
 
   /** What a lane of ours can still pay. */
   free(payer: Payer): bigint {
-    const lanes = this.#ports.book.get(payer.channelId)?.complete?.body.lanes
-    const lane = lanes?.find(({ id }) => id === payer.id)
+    const channel = this.#ports.book.get(payer.channelId)
+    const lane = channel && Counted.reliable(channel, payer.id)
     if (lane === undefined) return 0n
     return Lane.capacity(lane) - Amount.larger(payer.owed, payer.promised)
   }
@@ -304,51 +310,13 @@ export class Channels {
   }
 
   /** Closes a channel cooperatively. */
-  async close(id: Hex, signal: AbortSignal | undefined): Promise<Channel> {
-    const { book } = this.#ports
-    const channel = this.#find(id)
-    if (channel.phase === 'live' || channel.phase === 'challenged') {
-      const links = await this.#linksTo(channel, signal)
-      await this.#end(channel, links, whileOpen(links, signal))
-    }
-    return book.until(id, (now) => !isOpen(now), signal)
+  close(id: Hex, signal: AbortSignal | undefined): Promise<Channel> {
+    return this.#closing.channel(this.#find(id), signal)
   }
 
-  async #end(channel: Channel, links: readonly Link[], signal: AbortSignal): Promise<void> {
-    const { book, lanes, peers, sleep } = this.#ports
-    if (!lanes.isIdle(channel.id))
-      throw new ChannelsError(
-        'STREAMS_RUNNING',
-        'Streams of this channel are running; drain them first.',
-      )
-    // A lane that this very connection has taught us of: what we promised on it has to be shown to us first.
-    for (const link of links)
-      for (const payer of lanes.paying(link.signer ?? zeroAddress))
-        if (payer.channelId === channel.id) await peers.bind(link, payer, signal)
-    for (const payer of lanes.of(channel.id).payers) await payer.settle(undefined, signal)
-    for (let tries = 1; ; tries++) {
-      const told = await peers.settle(channel.id, links, signal)
-      const updates = (now: Channel): readonly Update[] | undefined => {
-        if (now.phase !== 'live' && now.phase !== 'challenged') return undefined
-        const closed = (now.complete?.body.lanes ?? []).map(
-          ({ id, payer, payee, folded }): Update => {
-            const isOurs = payer === now.seat || payee === now.seat
-            const claim = isOurs ? lanes.due(now.id, id) : (told.get(id) ?? 0n)
-            return { type: 'lane-close', lane: id, claim: Amount.larger(folded, claim) }
-          },
-        )
-        return [...closed, { type: 'final' }]
-      }
-      try {
-        await book.change(channel.id, updates, signal)
-        return
-      } catch (error) {
-        // Something was paid since, or is on its way; then the claims are asked for again.
-        const isLate = error instanceof SluiceError && late.has(error.code)
-        if (!isLate || tries === settleTriesMax) throw error
-        await sleep(settleRetryMs, signal)
-      }
-    }
+  /** Closes one of our lanes. */
+  async closeLane(id: Hex, lane: bigint, signal: AbortSignal | undefined): Promise<Channel> {
+    return this.#closing.lane(this.#find(id), lane, signal)
   }
 
   /**
@@ -476,24 +444,10 @@ export class Channels {
   }
 }
 
-/** What a lane is closed with is behind what it has paid, or will have as soon as that arrives. */
-const late: ReadonlySet<string> = new Set(['UNDER_FOLD', 'UNDER_CLAIM'])
-
-/** Tries with newer claims before a close is given up, and milliseconds between two. */
-const settleTriesMax = 8
-const settleRetryMs = 500
-
 /** Milliseconds that a connected peer has to show what it holds, before a challenge goes on without it. */
 const silenceMs = 15_000
 
 const addressKey = (signer: Address): string => `peer/${signer}`
-
-/** Aborts with the caller, and when a peer is gone: nothing it still owes an answer to can come. */
-const whileOpen = (links: readonly Link[], signal: AbortSignal | undefined): AbortSignal =>
-  AbortSignal.any([
-    ...links.map(({ connection }) => connection.closed),
-    ...(signal === undefined ? [] : [signal]),
-  ])
 
 /** What a node refuses its owner or a peer about channels. */
 export class ChannelsError extends SluiceError {

@@ -209,6 +209,13 @@ class Writer {
   }
 }
 
+/** Aborts with the caller, and when a peer is gone: nothing it still owes an answer to can come. */
+export const whileOpen = (links: readonly Link[], signal: AbortSignal | undefined): AbortSignal =>
+  AbortSignal.any([
+    ...links.map(({ connection }) => connection.closed),
+    ...(signal === undefined ? [] : [signal]),
+  ])
+
 /** A connection that is gone, or a peer that broke the protocol. */
 export class LinkError extends SluiceError {
   constructor(code: string, message: string) {

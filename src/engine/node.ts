@@ -315,9 +315,20 @@ export class Node {
   }
 
   /**
+   * Closes one of our lanes: what it has paid goes to its payee, the rest of its reserve back to its payer's balance.
+   * @throws as `openLane`, ClosingError `STREAMS_RUNNING`, `LANE_UNKNOWN`
+   */
+  closeLane(
+    id: Hex,
+    options: { readonly lane: bigint; readonly signal?: AbortSignal },
+  ): Promise<Channel> {
+    return this.#channels.closeLane(id, options.lane, options.signal)
+  }
+
+  /**
    * Closes a channel cooperatively: pays to the unit what is owed, folds every lane, has the final state
    * signed by all and paid out. Resolves once the layer has paid.
-   * @throws ChannelsError `STREAMS_RUNNING`, BookError, NetworkError `PEER_UNREACHABLE`
+   * @throws ClosingError `STREAMS_RUNNING`, BookError, NetworkError `PEER_UNREACHABLE`
    */
   close(id: Hex, options: { readonly signal?: AbortSignal } = {}): Promise<Channel> {
     return this.#channels.close(id, options.signal)

@@ -5,6 +5,7 @@
  */
 import { type Hex, toHex } from '../core/bytes.js'
 import type { Channel } from '../core/channel.js'
+import type { Lane } from '../core/lane.js'
 import type { Node } from '../engine/node.js'
 import type { Chance } from './chance.js'
 import type { Own, Person } from './person.js'
@@ -64,7 +65,7 @@ export function sell(
   }
 }
 
-/** What seller and buyer alike do with a channel beside paying: force it, resize it, fold it. */
+/** What seller and buyer alike do with a channel beside paying: force it, resize it, fold it, close a lane of it. */
 async function tend(
   { chance, isQuarrelsome, isRestless }: OwnerPorts,
   person: Person,
@@ -88,9 +89,11 @@ async function tend(
     return `challenge ${short(channel)}`
   }
   if (!isRestless) return 'nothing'
+  const lanes = channel.complete?.body.lanes ?? []
   if (what < 0.5) await node.topUp(channel.id, { amount, signal })
-  else if (what < 0.75) await node.withdraw(channel.id, { amount, signal })
-  else await node.fold(channel.id, { signal })
+  else if (what < 0.7) await node.withdraw(channel.id, { amount, signal })
+  else if (what < 0.85 || lanes.length === 0) await node.fold(channel.id, { signal })
+  else await node.closeLane(channel.id, { lane: chance.pick(lanes as [Lane]).id, signal })
   return `resize ${short(channel)}`
 }
 

@@ -1,0 +1,81 @@
+/** Lanes and channels that their seats close together: what was paid on them counts, and the rest goes back. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Hex } from '../../src/core/bytes.js'
+import * as Price from '../../src/core/price.js'
+import { createWorld, type Person, type World } from '../support/world.js'
+import { bytesOf, endlessBytes, take } from './support/wares.js'
+
+const funds = 1_000_000n
+const deposit = 100_000n
+const price = Price.parse('1/B')
+
+let world: World
+let seller: Person
+let buyer: Person
+
+beforeEach(async () => {
+  world = await createWorld()
+  seller = await world.person('seller')
+  buyer = await world.person('buyer', { funds })
+})
+
+afterEach(() => world.close())
+
+/** A channel in which so many bytes were bought over lane 0. */
+async function bought(bytes: number): Promise<Hex> {
+  seller.node.serve('file', { price, ...bytesOf(bytes) })
+  const { id } = await buyer.node.open(seller.address, { deposit })
+  const purchase = await buyer.node.consume(seller.address, 'file')
+  expect((await take(purchase)).length).toBe(bytes)
+  await purchase.receipt
+  return id
+}
+
+describe('a lane', () => {
+  it.each(['buyer', 'seller'] as const)('closed by the %s pays both ends', async (who) => {
+    const id = await bought(30_000)
+    const closer = who === 'buyer' ? buyer : seller
+    await closer.node.closeLane(id, { lane: 0n })
+    for (const { node } of [buyer, seller]) {
+      const body = () => node.channel(id)?.complete?.body
+      await expect.poll(() => body()?.lanes).toEqual([])
+      expect(body()?.outcome.balances).toEqual([[70_000n], [30_000n]])
+      expect(node.lane(id, 0n)).toBeUndefined()
+    }
+  })
+
+  it('frees its reserve, to be taken out or put on another lane', async () => {
+    const id = await bought(30_000)
+    await buyer.node.closeLane(id, { lane: 0n })
+    await buyer.node.withdraw(id, { amount: 20_000n })
+    expect(await buyer.balance()).toBe(funds - deposit + 20_000n)
+    await buyer.node.open(seller.address, { deposit: 50_000n })
+    expect(buyer.node.channel(id)?.complete?.body.lanes).toMatchObject([
+      { id: 1n, reserved: 50_000n },
+    ])
+    expect((await take(await buyer.node.consume(seller.address, 'file'))).length).toBe(30_000)
+    await buyer.node.close(id)
+    expect(await seller.balance()).toBe(60_000n)
+  })
+
+  it('is not closed under a stream', async () => {
+    seller.node.serve('radio', { price, ...endlessBytes() })
+    const { id } = await buyer.node.open(seller.address, { deposit })
+    const purchase = await buyer.node.consume(seller.address, 'radio', { budget: 50_000n })
+    await purchase[Symbol.asyncIterator]().next()
+    for (const { node } of [buyer, seller])
+      await expect(node.closeLane(id, { lane: 0n })).rejects.toMatchObject({
+        code: 'STREAMS_RUNNING',
+      })
+    await purchase.stop()
+    await purchase.receipt
+    await buyer.node.closeLane(id, { lane: 0n })
+  })
+
+  it('of others, or of nobody, is none of ours', async () => {
+    const id = await bought(1_000)
+    await expect(buyer.node.closeLane(id, { lane: 7n })).rejects.toMatchObject({
+      code: 'LANE_UNKNOWN',
+    })
+  })
+})

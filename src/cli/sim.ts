@@ -3,7 +3,6 @@ import { InvalidArgumentError } from 'commander'
 import pc from 'picocolors'
 import { campaign, type Report } from '../sim/campaign.js'
 import { type Caught, hunt, read } from '../sim/planted.js'
-import { loadEngine } from '../sluice.js'
 import { formatAmount, type Output, toJson } from './output.js'
 import { interruptedExit, interruptible, type Shared } from './settings.js'
 
@@ -32,13 +31,11 @@ export async function sim(output: Output, options: SimOptions): Promise<void> {
   const bugs =
     options.bugs === false ? [] : read(typeof options.bugs === 'string' ? options.bugs : undefined)
   const startedAt = performance.now()
-  const crypto = await loadEngine()
   const progress = output.json ? undefined : output.progress('simulating', BigInt(seeds))
   let [done, failed] = [0, 0]
   const report = await campaign({
     seed,
     seeds,
-    crypto,
     signal,
     onSeed({ violations }) {
       done += 1
@@ -46,7 +43,7 @@ export async function sim(output: Output, options: SimOptions): Promise<void> {
       const rate = (done / (performance.now() - startedAt)) * 1_000
       progress?.update(BigInt(done), `${done} worlds, ${failed} failed, ${rate.toFixed(1)}/s`)
     },
-    ...(trace === true ? { onLine: (line: string) => process.stderr.write(`${line}\n`) } : {}),
+    onLine: trace === true ? (line) => process.stderr.write(`${line}\n`) : undefined,
   })
   progress?.done()
   const caught: Caught[] = []

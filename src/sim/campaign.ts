@@ -1,9 +1,12 @@
 /**
- * A campaign: one world after another from a range of seeds, and what they add up to. It keeps nothing of a world
- * but its count and its violations.
+ * A campaign: the worlds of a range of seeds on as many threads as there are cores, and what they add up to. It
+ * keeps nothing of a world but its count and its violations.
  */
-import type { Engine } from '../crypto/engine.js'
-import { type Outcome, run } from './swarm.js'
+import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { Piscina } from 'piscina'
+import live from './campaign-thread.js'
+import type { Outcome } from './swarm.js'
 import type { Violation } from './witness.js'
 
 export type Failure = {
@@ -33,52 +36,50 @@ export type Report = {
 export type CampaignOptions = {
   readonly seed: number
   readonly seeds: number
-  readonly crypto: Engine
-  /** Ends the campaign after the world under way. */
+  /** Ends the campaign after the worlds under way. */
   readonly signal?: AbortSignal
   readonly onSeed?: (outcome: Outcome) => void
-  readonly onLine?: (line: string) => void
-  /** Failures after which it is no use to go on. */
-  readonly failuresMax?: number
+  /** Takes the lines of every trace; the worlds run one after another then, and here. */
+  readonly onLine?: ((line: string) => void) | undefined
 }
 
-const failuresMaxDefault = 20
+/** Failures after which it is no use to go on. */
+const failuresMax = 20
 
 export async function campaign(options: CampaignOptions): Promise<Report> {
-  const { seed, seeds, crypto, signal, onSeed, onLine } = options
-  const { failuresMax = failuresMaxDefault } = options
+  const { seed, seeds, signal, onSeed, onLine } = options
   const failures: Failure[] = []
   const kinds = new Map<string, number>()
   let [done, virtualMs, inputs, disputes] = [0, 0, 0, 0]
   let [inputsMin, faultKindsMin] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]
-  const stray: Violation[] = []
-  const onStray = (reason: unknown): void => {
-    stray.push({ checker: 'typed-errors', what: `unhandled: ${String(reason).slice(0, 200)}` })
+  const count = (outcome: Outcome): void => {
+    const { trace, violations, faults } = outcome
+    if (violations.length > 0) failures.push({ seed: outcome.seed, trace, violations })
+    for (const [kind, times] of faults) kinds.set(kind, (kinds.get(kind) ?? 0) + times)
+    done += 1
+    virtualMs += outcome.virtualMs
+    inputs += outcome.inputs
+    disputes += outcome.disputes
+    inputsMin = Math.min(inputsMin, outcome.inputs)
+    faultKindsMin = Math.min(faultKindsMin, faults.size)
+    onSeed?.(outcome)
   }
-  process.on('unhandledRejection', onStray)
-  try {
-    for (let at = seed; at < seed + seeds && signal?.aborted !== true; at++) {
-      const outcome = await run({ seed: at, crypto, ...(onLine === undefined ? {} : { onLine }) })
-      const violations = [...outcome.violations, ...stray.splice(0)]
-      if (violations.length > 0) failures.push({ seed: at, trace: outcome.trace, violations })
-      for (const [kind, count] of outcome.faults) kinds.set(kind, (kinds.get(kind) ?? 0) + count)
-      done += 1
-      virtualMs += outcome.virtualMs
-      inputs += outcome.inputs
-      disputes += outcome.disputes
-      inputsMin = Math.min(inputsMin, outcome.inputs)
-      faultKindsMin = Math.min(faultKindsMin, outcome.faults.size)
-      onSeed?.(outcome)
-      if (failures.length >= failuresMax) break
+  const threads = Math.min(seeds, onLine === undefined ? availableParallelism() : 1)
+  const pool = onLine === undefined && seeds > 0 ? startPool(threads) : undefined
+  let next = seed
+  const work = async (): Promise<void> => {
+    while (next < seed + seeds && signal?.aborted !== true && failures.length < failuresMax) {
+      const at = next++
+      count(await (pool === undefined ? live(at, onLine) : pool.run(at)))
     }
-  } finally {
-    process.off('unhandledRejection', onStray)
   }
+  await Promise.all(Array.from({ length: threads }, work))
+  await pool?.destroy()
   return {
     seeds: done,
-    failures,
+    failures: failures.sort((a, b) => a.seed - b.seed),
     crashes: kinds.get('crash') ?? 0,
-    faults: [...kinds.values()].reduce((sum, count) => sum + count, 0),
+    faults: [...kinds.values()].reduce((sum, times) => sum + times, 0),
     disputes,
     virtualHours: Math.round(virtualMs / 36_000) / 100,
     inputs,
@@ -87,3 +88,15 @@ export async function campaign(options: CampaignOptions): Promise<Report> {
     faultsByKind: Object.fromEntries([...kinds].sort()),
   }
 }
+
+/** From sources, in tests, a thread needs tsx; built, it is plain JavaScript. */
+const fromSource = import.meta.url.endsWith('.ts')
+const thread = new URL(`./campaign-thread.${fromSource ? 'ts' : 'js'}`, import.meta.url)
+
+const startPool = (threads: number): Piscina =>
+  new Piscina({
+    filename: fileURLToPath(thread),
+    minThreads: threads,
+    maxThreads: threads,
+    ...(fromSource && { execArgv: ['--import', 'tsx'] }),
+  })

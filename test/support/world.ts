@@ -3,6 +3,7 @@
  * that may fill up, stall, or lose what was not synced. A node that crashes never does anything again.
  */
 import { setImmediate as turn } from 'node:timers/promises'
+import * as Amount from '../../src/core/amount.js'
 import { zeroAddress } from '../../src/core/bytes.js'
 import type { SluiceError } from '../../src/core/errors.js'
 import type { Engine } from '../../src/crypto/engine.js'
@@ -303,7 +304,7 @@ const mortal = (ledger: Ledger, dead: AbortSignal): Ledger =>
 /** Brings an account up to `funds`; the faucet gives so much at once. */
 export async function fund(ledger: EmbeddedLedger, funds: bigint): Promise<void> {
   for (let left = funds; left > 0n; left -= ledger.faucetMax)
-    await ledger.faucet(ledger.account, left < ledger.faucetMax ? left : ledger.faucetMax)
+    await ledger.faucet(ledger.account, Amount.min(left, ledger.faucetMax))
 }
 
 /** Unpredictable for a node, the same in every run. */

@@ -43,8 +43,8 @@ export type Said =
 export class Wiretap {
   readonly #deframers = new Map<string, { push: Frame.Deframer; frames: Uint8Array[] }>()
   readonly #topics = new Map<number, Topic>()
-  /** By connection and payee: the lane of each handle. */
-  readonly #handles = new Map<string, LaneName[]>()
+  /** By connection and payee: the lane of each handle; none where a liar has given one to two lanes. */
+  readonly #handles = new Map<string, (LaneName | undefined)[]>()
 
   /** What `bytes` say that `from` sends to `to` on a stream. */
   read(from: string, to: string, stream: StreamName, bytes: Uint8Array): Said[] {
@@ -90,7 +90,10 @@ export class Wiretap {
       const key = `${stream.connection} ${from}`
       const handles = this.#handles.get(key) ?? []
       this.#handles.set(key, handles)
-      handles[message.handle] = { channelId: message.channelId, lane: message.lane }
+      const { handle, channelId, lane } = message
+      const known = handles[handle]
+      const isSame = known?.channelId === channelId && known.lane === lane
+      handles[handle] = isSame || !(handle in handles) ? { channelId, lane } : undefined
     }
     return { type: 'message', message }
   }

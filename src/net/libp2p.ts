@@ -5,9 +5,9 @@
  */
 import './polyfill.js'
 import { noise } from '@chainsafe/libp2p-noise'
-import { yamux } from '@chainsafe/libp2p-yamux'
 import type { Libp2p, Connection as Underlying } from '@libp2p/interface'
 import { tcp } from '@libp2p/tcp'
+import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
 import type { Network } from '../engine/ports.js'
 import { checkListen, parseTarget, type Target } from './address.js'

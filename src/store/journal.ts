@@ -9,13 +9,16 @@
  *
  * The file is two halves. One takes commits; the other's are on their way into the store, and only when they are
  * there is it written over. Every record says which generation of its half it belongs to and hashes the one before
- * it, so that what lies behind the last one, or a torn one, is not mistaken for what follows. After a crash both halves are put into the store
- * again, the older generation first: what was there already changes nothing.
+ * it, so that what lies behind the last one, or a torn one, is not mistaken for what follows. The store says up to
+ * which generation it has everything. After a crash what is above that is put into it, the older generation first;
+ * what is not above would be old values over new ones: of a half that was being written over a beginning may be
+ * left, and a file that came out of a backup may be older than the store beside it.
  */
 import { createHash } from 'node:crypto'
-import { constants, existsSync, readFileSync, statSync } from 'node:fs'
+import { constants, readFileSync, statSync } from 'node:fs'
 import { type FileHandle, open as openFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { toBigInt, uint } from '../core/bytes.js'
 import type { Store, Write } from '../engine/ports.js'
 import { syncPath } from './sync-path.js'
 import { failed, full, group, StoreError } from './writes.js'
@@ -32,6 +35,9 @@ const isSynced = constants.O_DSYNC !== undefined
 /** In place of the size of a value: the key is deleted. */
 const deleted = 0xffff_ffff
 
+/** In the store: the generation up to which it has everything. */
+const movedKey = 'journal/moved'
+
 type Changes = Map<string, Uint8Array | undefined>
 
 type Half = { readonly generation: bigint; readonly changes: Changes }
@@ -41,11 +47,11 @@ type Half = { readonly generation: bigint; readonly changes: Changes }
  * journal is in the store before anybody reads it. @throws StoreError
  */
 export async function open(store: Store, path: string): Promise<Store> {
-  const left = read(path)
-  const changes = merged(left)
-  if (changes.size > 0) await store.commit(writesOf(changes))
+  const { moved, halves } = left(store, path)
+  const generation = halves.at(-1)?.generation ?? moved
+  if (generation > moved) await store.commit(writesOf({ generation, changes: merged(halves) }))
   const file = await create(path)
-  const journal = new Journal(store, file, path, (left.at(-1)?.generation ?? 0n) + 1n)
+  const journal = new Journal(store, file, path, generation + 1n)
   return {
     get: (key) => journal.get(key),
     entries: (prefix) => journal.entries(prefix),
@@ -54,9 +60,12 @@ export async function open(store: Store, path: string): Promise<Store> {
   }
 }
 
-/** `store` with what lies in the journal at `path`, for reading only: another process may be writing to both. */
+/**
+ * `store` with what lies in the journal at `path`, for reading only: another process may be writing to both.
+ * @throws StoreError
+ */
 export function view(store: Store, path: string): Store {
-  const changes = merged(read(path))
+  const changes = merged(left(store, path).halves)
   return {
     ...store,
     get: (key) => (changes.has(key) ? changes.get(key)?.slice() : store.get(key)),
@@ -73,9 +82,11 @@ class Journal {
   /** Where in its half the next record begins, and the check of the one before it. */
   #at = 0
   #last = noCheck
+  /** Whether a record was refused there, which may lie there whole all the same. */
+  #isUnclear = false
   /** What the half that takes commits holds, and what of the other is not in the store yet. */
   #current: Changes = new Map()
-  #older: Changes | undefined
+  #older: Half | undefined
   #moving: Promise<void> = Promise.resolve()
   #broken: StoreError | undefined
   #closing: Promise<void> | undefined
@@ -120,7 +131,7 @@ class Journal {
   }
 
   #newestFirst(): readonly Changes[] {
-    return this.#older === undefined ? [this.#current] : [this.#current, this.#older]
+    return this.#older === undefined ? [this.#current] : [this.#current, this.#older.changes]
   }
 
   /** One group, whole or not at all; the next begins after it. */
@@ -139,26 +150,24 @@ class Journal {
     for (const { key, value } of writes) this.#current.set(key, value)
   }
 
-  /** Goes on at the start of the other half. */
-  #begin(): void {
-    this.#generation += 1n
-    this.#at = 0
-    this.#last = noCheck
-  }
-
   async #append(payload: Uint8Array): Promise<void> {
     const bytes = record(this.#generation, payload, this.#last)
     await this.#put(bytes, Number(this.#generation % 2n) * halfSize + this.#at)
     this.#at += bytes.length
     this.#last = checkOf(bytes)
+    this.#isUnclear = false
   }
 
   /** Goes on in the other half, once all that was there is in the store. */
   async #turn(): Promise<void> {
     await this.#moved()
-    this.#older = this.#current
+    // Nothing will be written over it soon: a record that says nothing, and what was refused never counts.
+    if (this.#isUnclear) await this.#append(Buffer.alloc(0))
+    this.#older = { generation: this.#generation, changes: this.#current }
     this.#current = new Map()
-    this.#begin()
+    this.#generation += 1n
+    this.#at = 0
+    this.#last = noCheck
     // Who needs it waits for it, and finds out then.
     this.#move().catch(() => undefined)
   }
@@ -178,16 +187,13 @@ class Journal {
     return this.#moving
   }
 
-  /** Brings everything into the store, and leaves nothing in the journal that could be taken for newer. */
+  /** Brings everything into the store; what lies in the journal then is not newer. @throws StoreError */
   async #empty(): Promise<void> {
     await this.#moved()
-    if (this.#current.size > 0) await this.#store.commit(writesOf(this.#current))
-    this.#current = new Map()
-    // A number is never used twice: what lies behind would be taken for what follows.
-    for (let half = 0; half < 2; half++) {
-      this.#begin()
-      await this.#append(Buffer.alloc(0))
-    }
+    // A generation without a record would be missed after a crash.
+    if (this.#at === 0 && !this.#isUnclear) return
+    await this.#turn()
+    await this.#moved()
   }
 
   /** Resolves when the bytes would survive a loss of power. */
@@ -198,8 +204,8 @@ class Journal {
         throw Object.assign(new Error('it took less than it was given'), { code: 'ENOSPC' })
       if (!isSynced) await this.#file.datasync()
     } catch (cause) {
-      const isFull = (cause as NodeJS.ErrnoException).code === 'ENOSPC'
-      if (isFull) throw failure(this.#path, cause)
+      this.#isUnclear = isFull(cause)
+      if (this.#isUnclear) throw failure(this.#path, cause)
       // What a file holds after a failed sync is not worth relying on.
       this.#broken = failure(this.#path, cause)
       throw this.#broken
@@ -210,8 +216,7 @@ class Journal {
 /** The file, made of blocks that are there: a write over them changes nothing that the file system keeps of it. */
 async function create(path: string): Promise<FileHandle> {
   try {
-    const isWhole = existsSync(path) && statSync(path).size === 2 * halfSize
-    if (!isWhole) {
+    if (sizeOf(path) !== 2 * halfSize) {
       const file = await openFile(path, 'w', 0o600)
       try {
         await file.write(Buffer.alloc(2 * halfSize))
@@ -227,15 +232,44 @@ async function create(path: string): Promise<FileHandle> {
   }
 }
 
-/** What lies in the halves of a journal, the older generation first. */
-function read(path: string): readonly Half[] {
-  if (!existsSync(path)) return []
-  const bytes = readFileSync(path)
-  return [0, halfSize]
-    .map((at) => readHalf(bytes.subarray(at, at + halfSize)))
-    .filter((half) => half !== undefined)
-    .sort((a, b) => (a.generation < b.generation ? -1 : 1))
+/** What the journal has and the store has not, the older generation first, and up to which the store has everything. */
+function left(store: Store, path: string): { moved: bigint; halves: readonly Half[] } {
+  // Before the store is looked at: another process may be moving what is read here.
+  const found = read(path)
+  const moved = movedOf(store, found)
+  const halves = found.filter(({ generation }) => generation > moved)
+  if (halves.some(({ generation }, at) => generation !== moved + 1n + BigInt(at)))
+    throw failed(
+      path,
+      'it goes on from a newer store than the one beside it. Restore both from the same backup; where there is none of this file, move it away',
+    )
+  return { moved, halves }
 }
+
+function movedOf(store: Store, found: readonly Half[]): bigint {
+  const moved = store.get(movedKey)
+  if (moved !== undefined) return toBigInt(moved)
+  // A store that is new has nothing; in one of an earlier version it was not noted.
+  const [entry] = store.entries('')
+  return entry === undefined ? 0n : (found[0]?.generation ?? 1n) - 1n
+}
+
+/** What lies in the halves of a journal, the older generation first. @throws StoreError */
+function read(path: string): readonly Half[] {
+  try {
+    if (sizeOf(path) === undefined) return []
+    const bytes = readFileSync(path)
+    return [0, halfSize]
+      .map((at) => readHalf(bytes.subarray(at, at + halfSize)))
+      .filter((half) => half !== undefined)
+      .sort((a, b) => (a.generation < b.generation ? -1 : 1))
+  } catch (cause) {
+    throw failure(path, cause)
+  }
+}
+
+/** Of the file; undefined only where there is certainly none. @throws what keeps from looking */
+const sizeOf = (path: string): number | undefined => statSync(path, { throwIfNoEntry: false })?.size
 
 function readHalf(bytes: Buffer): Half | undefined {
   if (bytes.length < head.end) return undefined
@@ -300,7 +334,11 @@ function* decode(payload: Buffer): Generator<Write> {
 const merged = (halves: readonly Half[]): Changes =>
   new Map(halves.flatMap(({ changes }) => [...changes]))
 
-const writesOf = (changes: Changes): Write[] => [...changes].map(([key, value]) => ({ key, value }))
+/** What brings the store up to a generation. */
+const writesOf = ({ generation, changes }: Half): Write[] => [
+  ...[...changes].map(([key, value]) => ({ key, value })),
+  { key: movedKey, value: uint(generation, 8) },
+]
 
 /** The store's entries with `changes` over them, the first of which counts, as both are when the iteration begins. */
 function* overlaid(
@@ -321,6 +359,7 @@ function* overlaid(
     }
   }
   for (const [key, value] of store.entries(prefix)) {
+    if (key === movedKey) continue
     yield* upTo(key)
     if (over[at]?.[0] === key) yield* upTo(`${key}\0`)
     else yield [key, value]
@@ -328,7 +367,11 @@ function* overlaid(
   yield* upTo(undefined)
 }
 
+/** No room on the disk, or none for us: it can be mended, and tried again. */
+const isFull = (cause: unknown): boolean =>
+  ['ENOSPC', 'EDQUOT'].includes((cause as NodeJS.ErrnoException).code ?? '')
+
 const failure = (path: string, cause: unknown): StoreError => {
-  if ((cause as NodeJS.ErrnoException).code === 'ENOSPC') return full(path, cause)
+  if (isFull(cause)) return full(path, cause)
   return failed(path, cause instanceof Error ? cause.message : String(cause), cause)
 }

@@ -1,5 +1,6 @@
 import {
   copyFileSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
@@ -16,11 +17,15 @@ import * as Lmdb from '../../src/store/lmdb.js'
 import * as Memory from '../../src/store/memory.js'
 import { storeSuite } from '../conformance/store.js'
 import { reap, run, seed, seeded } from '../support/child.js'
+import { onWrites } from '../support/file.js'
 import { callsOf, journalOf, noStrace, strace } from '../support/strace.js'
 
 const base = mkdtempSync(join(tmpdir(), 'sluice-journal-'))
 const opened: Store[] = []
+/** What lets go of held stores and of refusing files, should a test not come to it. */
+const letGo: (() => void)[] = []
 afterEach(async () => {
+  for (const each of letGo.splice(0)) each()
   await reap()
   for (const store of opened.splice(0)) await store.close()
 })
@@ -45,11 +50,27 @@ async function crashable(store: Store, path: string): Promise<Store> {
 const text = (value: string): Uint8Array => new TextEncoder().encode(value)
 const all = (store: Store): Record<string, string> =>
   Object.fromEntries([...store.entries('')].map(([key, value]) => [key, `${Buffer.from(value)}`]))
+/** What the journal has put into the store behind it, beside its own note of how far it came. */
+const moved = (store: Store): Record<string, string> => {
+  const { 'journal/moved': _, ...rest } = all(store)
+  return rest
+}
 
 /** A store that a test can look behind, hold back, and have fail. */
 function behind() {
   const memory = Memory.open()
-  const control = { commits: 0, failure: undefined as Error | undefined, gate: Promise.resolve() }
+  const control = {
+    commits: 0,
+    failure: undefined as Error | undefined,
+    gate: Promise.resolve(),
+    release: () => {},
+    hold() {
+      control.gate = new Promise<void>((resolve) => {
+        control.release = resolve
+        letGo.push(resolve)
+      })
+    },
+  }
   const store: Store = {
     ...memory,
     async commit(writes) {
@@ -83,7 +104,7 @@ describe('what a crash leaves', () => {
     expect(all(memory)).toEqual({ a: 'old', gone: 'old' })
     const again = await crashable(store, path)
     expect(all(again)).toEqual({ a: '2', empty: '' })
-    expect(all(memory)).toEqual({ a: '2', empty: '' })
+    expect(moved(memory)).toEqual({ a: '2', empty: '' })
   })
 
   it('at any byte of the last write, is everything before it, and that write whole or not at all', async () => {
@@ -162,6 +183,28 @@ describe('what a crash leaves', () => {
     expect(all(Journal.view(store, path))).toEqual({ k1: '1', k2: 'again' })
   })
 
+  it('is never a part of what was moved, where a write over it has left its beginning', async () => {
+    const path = fresh()
+    const { store, memory, control } = behind()
+    const journal = await crashable(store, path)
+    const fill = (n: number) =>
+      journal.commit([{ key: 'filler', value: new Uint8Array(700_000).fill(n) }])
+    await journal.commit([{ key: 'k', value: text('early') }])
+    await fill(1)
+    await journal.commit([{ key: 'k', value: text('late') }])
+    await fill(2)
+    const before = readFileSync(path)
+    control.hold()
+    await fill(3)
+    const after = readFileSync(path)
+    // The disk had written all of it but the first sector when the power went.
+    const at = after.findIndex((byte, index) => byte !== before[index]) & ~511
+    before.copy(after, at, at, at + 512)
+    writeFileSync(path, after)
+    expect((await crashable(behindOf(memory), copy(path))).get('k')).toEqual(text('late'))
+    control.release()
+  })
+
   it('has everything it acknowledged, and whole commits only, after SIGKILL at any moment', async () => {
     const random = seeded(seed('journal SIGKILL'))
     const path = fresh()
@@ -193,6 +236,113 @@ describe('what a crash leaves', () => {
   })
 })
 
+describe('a write that is refused', () => {
+  const refuse = (code: string): (() => void) => {
+    const honest = onWrites(async (_, __, ___, write) => {
+      await write()
+      throw Object.assign(new Error('refused'), { code })
+    })
+    letGo.push(honest)
+    return honest
+  }
+
+  it('is DISK_FULL where there is no room for us, and goes on when there is', async () => {
+    const journal = await crashable(behind().store, fresh())
+    for (const code of ['ENOSPC', 'EDQUOT']) {
+      const honest = refuse(code)
+      await expect(journal.commit([{ key: 'a', value: text('refused') }])).rejects.toMatchObject({
+        code: 'DISK_FULL',
+      })
+      honest()
+      expect(journal.get('a')).toBeUndefined()
+      await journal.commit([{ key: 'b', value: text(code) }])
+    }
+    expect(all(journal)).toEqual({ b: 'EDQUOT' })
+  })
+
+  it('never comes back once a later one is acknowledged, though all of it lies there', async () => {
+    for (const size of [100, 700_000, 1_100_000]) {
+      const path = fresh()
+      const { store, memory, control } = behind()
+      const journal = await crashable(store, path)
+      await journal.commit([{ key: 'first', value: new Uint8Array(600_000) }])
+      const honest = refuse('ENOSPC')
+      await expect(journal.commit([{ key: 'refused', value: text('') }])).rejects.toThrow()
+      honest()
+      // The power goes before the store behind has anything but what was waited for.
+      if (size < 1_000_000) control.hold()
+      await journal.commit([{ key: 'later', value: new Uint8Array(size) }])
+      const found = await crashable(behindOf(memory), copy(path))
+      expect([...found.entries('')].map(([key]) => key)).toEqual(['first', 'later'])
+      control.release()
+    }
+  })
+})
+
+describe('a journal and a store that were copied', () => {
+  const large = (n: number) => [
+    { key: `k${n % 3}`, value: new Uint8Array(600_000) },
+    { key: 'n', value: text(`${n}`) },
+  ]
+
+  it('of which the store is the newer one, are as the store is', async () => {
+    const path = fresh()
+    const { store, memory } = behind()
+    const journal = await crashable(store, path)
+    for (let n = 1; n <= 2; n++) await journal.commit(large(n))
+    const old = copy(path)
+    for (let n = 3; n <= 6; n++) await journal.commit(large(n))
+    const stored = text(moved(memory).n ?? '')
+    expect(stored).toEqual(text('5'))
+    expect(Journal.view(store, old).get('n')).toEqual(stored)
+    expect((await crashable(store, old)).get('n')).toEqual(stored)
+  })
+
+  it('of which the journal is too new for the store, are no mixture of both', async () => {
+    const path = fresh()
+    const { store, memory } = behind()
+    const journal = await crashable(store, path)
+    for (let n = 1; n <= 2; n++) await journal.commit(large(n))
+    const old = behindOf(memory)
+    for (let n = 3; n <= 4; n++) await journal.commit(large(n))
+    const refused = expect.objectContaining({
+      code: 'STORE_FAILED',
+      message: expect.stringContaining('from the same backup'),
+    })
+    for (const behind of [old, Memory.open()]) {
+      const before = all(behind)
+      expect(() => Journal.view(behind, path)).toThrow(refused)
+      await expect(Journal.open(behind, copy(path))).rejects.toEqual(refused)
+      expect(all(behind)).toEqual(before)
+    }
+    expect((await crashable(old, fresh())).get('n')).toEqual(text('1'))
+  })
+
+  it('go on from one another after large commits, of which some were refused', async () => {
+    const path = fresh()
+    const { store, control, memory } = behind()
+    const journal = await crashable(store, path)
+    const beyondHalf = [{ key: 'large', value: new Uint8Array(1_100_000) }]
+    await journal.commit([{ key: 'a', value: text('1') }])
+    for (let n = 0; n < 3; n++) {
+      control.failure = n === 0 ? undefined : new Error('full')
+      await journal.commit(beyondHalf).catch(() => undefined)
+    }
+    await journal.commit([{ key: 'a', value: text('2') }])
+    expect((await crashable(behindOf(memory), copy(path))).get('a')).toEqual(text('2'))
+  })
+
+  it('are taken from a version that did not note how far the store is', async () => {
+    const path = fresh()
+    const { store, memory } = behind()
+    const journal = await crashable(store, path)
+    for (let n = 1; n <= 4; n++) await journal.commit(large(n))
+    const old = behindOf(memory)
+    await old.commit([{ key: 'journal/moved', value: undefined }])
+    expect((await crashable(old, path)).get('n')).toEqual(text('4'))
+  })
+})
+
 /** The same store as it is now, for somebody else to write to. */
 function behindOf(memory: Store): Store {
   const other = Memory.open()
@@ -209,10 +359,7 @@ function copy(path: string): string {
 describe('the store behind', () => {
   it('is written once a half is full, and holds up nobody until the other is full too', async () => {
     const { store, control } = behind()
-    let release = () => {}
-    control.gate = new Promise<void>((resolve) => {
-      release = resolve
-    })
+    control.hold()
     const journal = await crashable(store, fresh())
     const value = new Uint8Array(400_000)
     for (const key of ['a', 'b', 'c', 'd']) await journal.commit([{ key, value }])
@@ -223,7 +370,7 @@ describe('the store behind', () => {
     })
     expect([...journal.entries('')].map(([key]) => key)).toEqual(['a', 'b', 'c', 'd'])
     expect(done).toBe(false)
-    release()
+    control.release()
     await fifth
     expect([...journal.entries('')].map(([key]) => key)).toEqual(['a', 'b', 'c', 'd', 'e'])
   })
@@ -249,11 +396,17 @@ describe('the store behind', () => {
     control.failure = undefined
     await journal.commit([{ key: 'g', value }])
     await journal.close()
-    expect([...memory.entries('')].map(([key]) => key)).toEqual([...kept, 'g'])
+    expect(Object.keys(moved(memory))).toEqual([...kept, 'g'])
   })
 })
 
 describe('the file', () => {
+  it('that cannot be read is STORE_FAILED', async () => {
+    const path = fresh()
+    mkdirSync(path)
+    await expect(Journal.open(Memory.open(), path)).rejects.toMatchObject({ code: 'STORE_FAILED' })
+  })
+
   it('is closed to other users, and does not grow', async () => {
     const path = fresh()
     const { store } = behind()

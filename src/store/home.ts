@@ -8,6 +8,7 @@ import {
   existsSync,
   fstatSync,
   fsyncSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -107,12 +108,13 @@ export function inspect(directory: string): View {
     directory: home,
     keys: unlessUnusable(home, () => readKeys(home)),
     storePath: storePath(home),
-    journalPath: join(home, 'store.journal'),
+    journalPath: journalPath(home),
     port: (name) => readPorts(home)[name],
   }
 }
 
 const storePath = (home: string): string => join(home, 'store.mdb')
+const journalPath = (home: string): string => join(home, 'store.journal')
 const keysPath = (home: string): string => join(home, 'keys.json')
 
 /** Not mkdir's own `recursive`: Node 20 never comes back from it under /proc and the like. */
@@ -143,12 +145,15 @@ async function acquire(home: string): Promise<Lock.Lock> {
 }
 
 function makeKeys(home: string, random: Random): void {
-  if (existsSync(keysPath(home))) return
-  if (existsSync(storePath(home)))
+  if (isThere(keysPath(home))) return
+  if (isThere(storePath(home)) || isThere(journalPath(home)))
     throw corrupt(home, 'it is missing, though the store it belongs to is there')
   const keys = Object.fromEntries(names.map((name) => [name, secret(random)]))
   replace(keysPath(home), `${JSON.stringify({ version: 1, ...keys }, undefined, 2)}\n`)
 }
+
+/** Unlike `existsSync` it throws where a disk or a link keeps from looking: keys may be there then. */
+const isThere = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined
 
 /** Order of secp256k1: a secret key is from 1 to one less. */
 const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n

@@ -30,8 +30,8 @@ const head = { generation: 0, size: 8, check: 12, end: 28 } as const
 /** What the first record of a generation has before it. */
 const noCheck: Uint8Array = new Uint8Array(head.end - head.check)
 const checkOf = (bytes: Uint8Array): Uint8Array => bytes.slice(head.check, head.end)
-/** A write is its own sync, where the system has such writes. */
-const isSynced = constants.O_DSYNC !== undefined
+/** A write is its own sync, where the system has such writes; those of macOS stop at the cache of the disk. */
+const isSynced = constants.O_DSYNC !== undefined && process.platform !== 'darwin'
 /** In place of the size of a value: the key is deleted. */
 const deleted = 0xffff_ffff
 

@@ -130,7 +130,8 @@ function openFile(file: string, readOnly: boolean): Database {
       // Known to lmdb's open, missing in its types.
       ...{ permissionsMode: 0o600 },
     })
-    if (fresh) syncPath(dirname(file))
+    // Also of a file that is there: who made it may have been killed before.
+    if (!readOnly) syncPath(dirname(file))
     return database
   } catch (error) {
     if (error instanceof StoreError) throw error

@@ -14,8 +14,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import * as Home from '../../src/store/home.js'
-import * as Lmdb from '../../src/store/lmdb.js'
 import { reap, run } from '../support/child.js'
+import { noStrace, strace } from '../support/strace.js'
 
 const base = mkdtempSync(join(tmpdir(), 'sluice-home-'))
 afterEach(reap)
@@ -96,11 +96,31 @@ describe('keys', () => {
 
   it('are not made anew beside a store that has lost them', async () => {
     const directory = await made()
-    await Lmdb.open(Home.inspect(directory).storePath).close()
+    const { storePath, journalPath } = Home.inspect(directory)
     rmSync(join(directory, 'keys.json'))
-    await expect(Home.open(directory)).rejects.toThrow(code('KEYS_CORRUPT'))
-    expect(existsSync(join(directory, 'keys.json'))).toBe(false)
+    for (const path of [storePath, journalPath]) {
+      writeFileSync(path, '')
+      await expect(Home.open(directory)).rejects.toThrow(code('KEYS_CORRUPT'))
+      expect(existsSync(join(directory, 'keys.json'))).toBe(false)
+      rmSync(path)
+    }
   })
+
+  it.skipIf(noStrace)(
+    'are not made anew where they cannot be looked at (needs strace)',
+    async () => {
+      const directory = await made()
+      const keys = join(directory, 'keys.json')
+      const before = readFileSync(keys)
+      const looks = '?access,?faccessat,?faccessat2,?stat,?lstat,?newfstatat,?statx'
+      const broken = ['-P', keys, '-e', `inject=${looks}:error=EIO`]
+      const child = run('test/store/children/keeper.ts', [directory], {
+        under: [...strace(join(base, 'trace'), looks), ...broken],
+      })
+      expect(await child.line()).toMatch(/^HOME_UNUSABLE /)
+      expect(readFileSync(keys).equals(before)).toBe(true)
+    },
+  )
 })
 
 describe('ports', () => {

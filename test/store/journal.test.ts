@@ -10,15 +10,15 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest'
 import type { Store } from '../../src/engine/ports.js'
 import * as Journal from '../../src/store/journal.js'
 import * as Lmdb from '../../src/store/lmdb.js'
 import * as Memory from '../../src/store/memory.js'
 import { storeSuite } from '../conformance/store.js'
 import { reap, run, seed, seeded } from '../support/child.js'
-import { onWrites } from '../support/file.js'
-import { callsOf, journalOf, noStrace, strace } from '../support/strace.js'
+import { onSyncs, onWrites } from '../support/file.js'
+import { callsOf, descriptor, journalOf, noStrace, strace } from '../support/strace.js'
 
 const base = mkdtempSync(join(tmpdir(), 'sluice-journal-'))
 const opened: Store[] = []
@@ -416,6 +416,56 @@ describe('the file', () => {
     for (let n = 0; n < 40; n++)
       await journal.commit([{ key: 'k', value: new Uint8Array(100_000) }])
     expect(statSync(path).size).toBe(size)
+  })
+
+  it('is synced after each write where writes are not their own syncs', async () => {
+    const { platform } = process
+    Object.defineProperty(process, 'platform', { value: 'darwin' })
+    vi.resetModules()
+    const { open } = await import('../../src/store/journal.js')
+    Object.defineProperty(process, 'platform', { value: platform })
+    const journal = await open(behind().store, fresh())
+    opened.push(journal)
+    const order: string[] = []
+    letGo.push(onSyncs(() => order.push('synced')))
+    await journal.commit([{ key: 'a', value: text('1') }]).then(() => order.push('answered'))
+    expect(order).toEqual(['synced', 'answered'])
+  })
+
+  it.skipIf(noStrace)('that a disk does not show is not made anew (needs strace)', async () => {
+    const path = fresh()
+    const journal = await crashable(Lmdb.open(`${path}.mdb`), `${path}.journal`)
+    await journal.commit([{ key: 'a', value: text('1') }])
+    const before = readFileSync(`${path}.journal`)
+    const looks = '?access,?faccessat,?faccessat2,?stat,?newfstatat,?statx'
+    const broken = ['-P', `${path}.journal`, '-e', `inject=${looks}:error=EIO`]
+    const child = run('test/store/children/committer.ts', [path, '0', '1', '5', 'journal'], {
+      under: [...strace(join(base, 'trace'), looks), ...broken],
+    })
+    expect((await child.ended()).stderr).toContain('StoreError')
+    expect(readFileSync(`${path}.journal`).equals(before)).toBe(true)
+  })
+
+  it.skipIf(noStrace)('has its directory synced by every start (needs strace)', async () => {
+    for (const how of ['journal', 'lmdb']) {
+      const path = fresh()
+      const trace = join(base, 'trace')
+      const args = [path, '0', '1', '1', how]
+      expect(await run('test/store/children/committer.ts', args).ended()).toMatchObject({ code: 0 })
+      const again = run('test/store/children/committer.ts', args, {
+        under: strace(trace, 'openat,fdatasync,write'),
+      })
+      expect(await again.ended()).toMatchObject({ code: 0 })
+      const calls = callsOf(readFileSync(trace, 'utf8'), /^write\(1,/)
+      const ready = calls.findIndex((call) => call.includes('write(1, "ready'))
+      const last = calls
+        .slice(0, ready)
+        .findLastIndex((call) => call.startsWith(`openat(AT_FDCWD, "${base}", O_RDONLY`))
+      const directory = descriptor(calls.slice(0, last + 1), /^openat.*= (\d+)$/)
+      expect(
+        calls.slice(last, ready).some((call) => call.startsWith(`fdatasync(${directory})`)),
+      ).toBe(true)
+    }
   })
 
   it.skipIf(noStrace)('is written through before it answers (needs strace)', async () => {

@@ -1,4 +1,4 @@
-/** A file system that does what a test wants with writes to a place in a file. */
+/** A file system that does what a test wants with writes to a place in a file, and tells of syncs. */
 import { type FileHandle, open } from 'node:fs/promises'
 import { devNull } from 'node:os'
 
@@ -18,12 +18,30 @@ await probe.close()
 export function onWrites(onWrite: OnWrite): () => void {
   const { write } = prototype
   const asked = function (this: FileHandle, ...given: Parameters<FileHandle['write']>) {
-    const [bytes, , , position] = given as [Uint8Array, number, number, number | undefined]
+    const [bytes, , , position] = given as unknown as [
+      Uint8Array,
+      number,
+      number,
+      number | undefined,
+    ]
     const really = () => write.apply(this, given)
     return position === undefined ? really() : onWrite(this, bytes, position, really)
   }
   Object.assign(prototype, { write: asked })
   return () => {
     Object.assign(prototype, { write })
+  }
+}
+
+/** Calls `onSync` after each sync of a file's data, until what it returns is called. */
+export function onSyncs(onSync: () => void): () => void {
+  const { datasync } = prototype
+  const synced = async function (this: FileHandle) {
+    await datasync.call(this)
+    onSync()
+  }
+  Object.assign(prototype, { datasync: synced })
+  return () => {
+    Object.assign(prototype, { datasync })
   }
 }

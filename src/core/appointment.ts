@@ -115,6 +115,22 @@ export const withRoot = (
 ): Complete.Content | undefined =>
   states.find((state) => state !== undefined && equals(State.root(channelId, state.body), root))
 
+/**
+ * What can be proven on lanes of a posted state, and of no newer one: should that one come too late to be shown, the
+ * layer still settles by these. `claims` are those of before, newest first.
+ */
+export const outlived = (
+  posted: Complete.Content | undefined,
+  newest: Complete.Content,
+  claims: readonly Claim.Claim[],
+): Claim.Claim[] => {
+  const has = ({ body }: Complete.Content, id: bigint): boolean =>
+    body.lanes.some((lane) => lane.id === id)
+  return (posted?.body.lanes ?? []).flatMap(({ id }) =>
+    has(newest, id) ? [] : (claims.find((claim) => laneOf(claim) === id) ?? []),
+  )
+}
+
 export const laneOf = (claim: Claim.Claim): bigint => claim.signed.voucher.lane
 
 /** What can be proven on a lane; 0n where nothing. */

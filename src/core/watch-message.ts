@@ -10,12 +10,15 @@ import * as Message from './message.js'
 
 const signature = Codec.bytes(65)
 
+/** At most one a lane. */
+export const claims = Codec.list(Message.claim, limits.lanesMax)
+
 export const appointment = Codec.record<Appointment>({
   parameters: Message.parameters,
   seat: Codec.integer(limits.seatsMax - 1),
   newest: Message.complete,
   pending: Codec.optional(Message.proposal),
-  claims: Codec.list(Message.claim, limits.lanesMax),
+  claims,
 })
 
 /** What a state says, without signatures. */

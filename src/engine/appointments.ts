@@ -4,11 +4,12 @@
  */
 import * as Appointment from '../core/appointment.js'
 import type { Address, Hex } from '../core/bytes.js'
+import type { Claim } from '../core/claim.js'
 import * as Codec from '../core/codec.js'
 import type { Content } from '../core/complete.js'
 import { SluiceError } from '../core/errors.js'
 import * as WatchMessage from '../core/watch-message.js'
-import type { Store } from './ports.js'
+import type { Store, Write } from './ports.js'
 import * as Records from './records.js'
 import * as Wire from './wire.js'
 
@@ -45,6 +46,8 @@ export type Place = {
 export const watchPrefix = 'watch/'
 const actions = Codec.integer(Number.MAX_SAFE_INTEGER)
 const actionsKey = (key: string): string => `watch-actions/${key}`
+
+const outlivedKey = (key: string): string => `watch-outlived/${key}`
 
 const postedKey = (key: string): string => `watch-posted/${key}`
 
@@ -111,9 +114,10 @@ export class Appointments {
     this.#checkRoom(place)
     this.#remove(key)
     this.#add(place)
+    const outlived = this.#keepClaims(key, appointment)
     this.#writing.set(key, appointment)
     try {
-      await this.#store.commit([write])
+      await this.#store.commit([write, ...outlived])
     } finally {
       if (this.#writing.get(key) === appointment) this.#writing.delete(key)
     }
@@ -122,6 +126,18 @@ export class Appointments {
   /** The state that was posted, where it is no longer the newest: the layer may settle by it. */
   posted(key: string): Content | undefined {
     return Records.read(this.#store, postedKey(key), WatchMessage.content)
+  }
+
+  /** What proves something on lanes of the posted state that `next` has no more. */
+  #keepClaims(key: string, next: Appointment.Appointment): Write[] {
+    const claims = [...next.claims, ...(this.get(key)?.claims ?? []), ...this.outlived(key)]
+    const kept = Appointment.outlived(this.posted(key), next.newest, claims)
+    return kept.length === 0 ? [] : [Records.write(outlivedKey(key), Records.outlived, kept)]
+  }
+
+  /** Claims on lanes that are closed, but not in the state that was posted. */
+  outlived(key: string): readonly Claim[] {
+    return Records.read(this.#store, outlivedKey(key), Records.outlived) ?? []
   }
 
   /** The layer shows a state with this root: it is kept from now on, whatever newer ones may come. */
@@ -141,6 +157,7 @@ export class Appointments {
       { key: watchPrefix + key, value: undefined },
       { key: actionsKey(key), value: undefined },
       { key: postedKey(key), value: undefined },
+      { key: outlivedKey(key), value: undefined },
     ])
     this.#remove(key)
   }

@@ -3,7 +3,13 @@
  * newest states and claims with. What it shows is only ever what is durable here.
  */
 import * as Amount from '../core/amount.js'
-import { type Appointment, pendingContent, withRoot } from '../core/appointment.js'
+import {
+  type Appointment,
+  laneOf,
+  outlived,
+  pendingContent,
+  withRoot,
+} from '../core/appointment.js'
 import type { Address, Hex } from '../core/bytes.js'
 import type { Channel } from '../core/channel.js'
 import * as Claim from '../core/claim.js'
@@ -137,14 +143,28 @@ export class Defender {
     this.#guard.wake(id)
   }
 
-  /** What a channel that is over leaves behind here: nothing. In one write with its end. */
+  /**
+   * What a channel leaves behind here, in one write with its new state: nothing once it is over, and while the layer
+   * may settle by the posted state the claims on lanes that are closed since.
+   */
   farewell(channel: Channel): Write[] {
     const { id } = channel
-    if (isOpen(channel)) return []
-    return [Records.watchKey(id), Records.postedKey(id), Records.forcedKey(id)].map((key) => ({
-      key,
-      value: undefined,
-    }))
+    if (isOpen(channel)) return this.#keepClaims(channel)
+    const keys = [Records.watchKey, Records.postedKey, Records.outlivedKey, Records.forcedKey]
+    return keys.map((keyOf) => ({ key: keyOf(id), value: undefined }))
+  }
+
+  #keepClaims({ id, phase, complete }: Channel): Write[] {
+    const posted = phase === 'live' ? undefined : this.#posted(id)
+    if (posted === undefined || complete === undefined) return []
+    const { payees } = this.#ports.lanes.of(id)
+    const claims = [...payees.flatMap(({ newest }) => newest ?? []), ...this.#outlived(id)]
+    const kept = outlived(posted, complete, claims)
+    return kept.length === 0 ? [] : [Records.write(Records.outlivedKey(id), Records.outlived, kept)]
+  }
+
+  #outlived(id: Hex): readonly Claim.Claim[] {
+    return Records.read(this.#ports.store, Records.outlivedKey(id), Records.outlived) ?? []
   }
 
   /** The layer shows a dispute, and the root of the newest state posted. */
@@ -250,7 +270,8 @@ export class Defender {
   }
 
   #claim(id: Hex, lane: bigint): Claim.Claim | undefined {
-    return this.#ports.lanes.payee(id, lane)?.claim
+    const payee = this.#ports.lanes.payee(id, lane)
+    return payee?.claim ?? this.#outlived(id).find((claim) => laneOf(claim) === lane)
   }
 
   #appointment(id: Hex): Appointment | undefined {

@@ -91,6 +91,10 @@ export const watchKey = (channelId: Hex): string => `${watchPrefix}${channelId}`
 export const posted = WatchMessage.content
 export const postedKey = (channelId: Hex): string => `posted/${channelId}`
 
+/** What we can prove on lanes that the posted state has and our newest has no more. */
+export const outlived = WatchMessage.claims
+export const outlivedKey = (channelId: Hex): string => `outlived/${channelId}`
+
 /** The version that we posted, or asked the layer to post: two newer ones would cost us the bond. */
 export const forced = Codec.uint64
 export const forcedPrefix = 'forced/'

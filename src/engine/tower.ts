@@ -196,7 +196,10 @@ export class Tower {
       seat,
       newest,
       others: others.filter((state) => state !== undefined),
-      claim: (lane) => claims.find((claim) => Appointment.laneOf(claim) === lane),
+      claim: (lane) =>
+        [...claims, ...this.#held.outlived(key)].find(
+          (claim) => Appointment.laneOf(claim) === lane,
+        ),
     }
   }
 

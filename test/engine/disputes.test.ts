@@ -3,7 +3,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Hex } from '../../src/core/bytes.js'
 import * as Dispute from '../../src/core/dispute.js'
 import * as Price from '../../src/core/price.js'
-import type { LedgerEvent } from '../../src/engine/ports.js'
+import type { LedgerEvent, Store, Write } from '../../src/engine/ports.js'
+import * as Records from '../../src/engine/records.js'
+import * as Wire from '../../src/engine/wire.js'
 import { challengePeriod, createWorld, type Person, quiet, type World } from '../support/world.js'
 import * as Quarrel from './support/quarrel.js'
 import { RawLane } from './support/raw-lane.js'
@@ -129,6 +131,54 @@ it('the end of a lane that only its payer has whole, posted after more was paid,
   await runOut(it)
   await expectEnds(it, seller, 200n)
 })
+
+for (const [what, ...ends] of [['a lane'], ['its channel', { type: 'final' }]] as const)
+  it(`the end of ${what} that comes too late to be shown costs the payee nothing: the state before it pays what was proven`, async () => {
+    const { store, written } = silentAfter(2n)
+    const payee = await world.person('payee', { store })
+    const it = await quarrel(world, payee)
+    await pay(it, payee, 120n)
+    it.raw.claimOn = () => 120n
+    await lose(it, [{ type: 'lane-close', lane: 0n, claim: 120n }, ...ends])
+    await post(it, 1)
+    await expect.poll(() => payee.node.channel(it.id)?.phase).toBe('challenged')
+    const { signatures = [] } = it.states[2] ?? {}
+    it.link.send({ type: 'complete', channelId: it.id, version: 2n, signatures })
+    // It is killed before it can show the layer what it has just been given.
+    await written
+    await payee.crash()
+    await world.advance(window)
+    await payee.start()
+    expect(payee.node.channel(it.id)?.complete?.version).toBe(2n)
+    await happened(it, 'redeemed')
+    await world.advance(window)
+    await happened(it, 'closed')
+    await expectEnds(it, payee, 120n)
+  })
+
+/** A disk that takes a channel's state of this version, and never says so; `written` resolves then. */
+function silentAfter(version: bigint) {
+  let tell = (): void => undefined
+  const written = new Promise<void>((resolve) => {
+    tell = resolve
+  })
+  let isOver = false
+  const takes = ({ key, value }: Write): boolean =>
+    key.startsWith(Records.channelPrefix) &&
+    value !== undefined &&
+    Wire.decode(Records.channel, value).complete?.version === version
+  const store = (disk: Store): Store => ({
+    ...disk,
+    async commit(writes) {
+      await disk.commit(writes)
+      if (isOver || !writes.some(takes)) return
+      isOver = true
+      tell()
+      await new Promise<never>(() => undefined)
+    },
+  })
+  return { store, written }
+}
 
 it('an honest poster keeps its bond: after a state that was signed before comes none that proves its posting stale', async () => {
   const it = await quarrel(world, seller)

@@ -78,6 +78,33 @@ describe('with its client away', () => {
     await expectLateEnds(it, 77n)
   })
 
+  it('redeems a lane whose end came too late to be shown, by the state before it', async () => {
+    const it = await quarrel(world, seller)
+    await pay(it, seller, 120n)
+    it.raw.claimOn = () => 120n
+    await Quarrel.lose(it, [{ type: 'lane-close', lane: 0n, claim: 120n }])
+    await seller.node.watched()
+    await expect.poll(() => held(it)?.pending?.version).toBe(2n)
+    const { parameters, seat } = heldBy(it)
+    await seller.crash()
+    await post(it, 1)
+    const newest = it.states[2]
+    if (newest === undefined) throw new Error('there is no state 2')
+    const client = await talk(it, tower, seller.keys.signing)
+    // It is killed before it can show the layer what it has just been given.
+    const killed = new Promise<void>((resolve) => {
+      tower.tower.events.once('appointment', () => resolve(tower.crash()))
+    })
+    const appointment = { parameters, seat, newest, pending: undefined, claims: [] }
+    await expect(client.appoint(appointment)).rejects.toMatchObject({ code: 'CONNECTION_CLOSED' })
+    await killed
+    await world.advance(window)
+    await tower.start()
+    expect(heldBy(it)).toMatchObject({ newest: { version: 2n }, claims: [] })
+    await happened(it, 'redeemed')
+    await expectLateEnds(it, 120n)
+  })
+
   it('goes on after it was killed itself, at any point of the dispute', async () => {
     const it = await quarrel(world, seller)
     await advance(it, 2)
@@ -406,8 +433,9 @@ function own(it: Quarrel.Quarrel, version: number): Appointment {
   return { parameters, seat: 0, newest, pending: undefined, claims: [] }
 }
 
-/** The buyer talks to the tower itself. */
-async function talk({ raw }: Quarrel.Quarrel, to = tower) {
+/** The buyer talks to the tower itself, or somebody else with other keys. */
+async function talk({ raw }: Quarrel.Quarrel, to = tower, signing = raw.keys.signing) {
+  const { sign, publicAddress } = world.engine.secp256k1
   const connection = await raw.network.connect(to.address)
   const talk = new Talk(await connection.open(watchProtocol))
   const ask = async (message: WatchMessage): Promise<WatchMessage> => {
@@ -418,14 +446,20 @@ async function talk({ raw }: Quarrel.Quarrel, to = tower) {
   }
   const { chainId, adjudicator } = raw.ledger.domain
   const introduction = { from: raw.network.peer, to: connection.peer }
-  const signature = raw.sign(Introduction.digest(raw.ledger.domain, introduction))
-  await ask({ type: 'hello', chainId, adjudicator, signer: raw.signer, signature })
+  const signature = sign(Introduction.digest(raw.ledger.domain, introduction), signing)
+  await ask({
+    type: 'hello',
+    chainId,
+    adjudicator,
+    signer: publicAddress(signing),
+    signature,
+  })
   return {
     ask,
     appoint: (appointment: Appointment) => {
       const { domain } = raw.ledger
       const digest = Signed.digest(domain, Signed.summary(domain, appointment))
-      return ask({ type: 'appoint', appointment, signature: raw.sign(digest) })
+      return ask({ type: 'appoint', appointment, signature: sign(digest, signing) })
     },
   }
 }

@@ -43,7 +43,7 @@ export type BookPorts = {
   readonly onView: (channel: Channel.Channel, view: LedgerChannel) => Promise<void>
   /** The layer shows the channel challenged or frozen, with the root of the newest state posted. */
   readonly onDispute: (channelId: Hex, root: Uint8Array) => Promise<void>
-  readonly onProblem: (error: SluiceError, channelId: Hex) => void
+  readonly onProblem: (error: SluiceError) => void
 }
 
 type Entry = {
@@ -172,7 +172,7 @@ export class Book {
   /** Steps a channel; resolves once the step is durable and its effects are on their way. */
   async update(id: Hex, input: Channel.Input): Promise<void> {
     const refused = await this.#turn(this.#entry(id), input)
-    if (refused !== undefined) this.#ports.onProblem(refused, id)
+    if (refused !== undefined) this.#problem(refused)
   }
 
   /** Does something with a channel while no step changes it. */
@@ -324,18 +324,19 @@ export class Book {
     await this.update(id, { type: 'ledger', view, time })
   }
 
-  /** Follows the layer: all open channels once, then every event, until the node ends. */
+  /** Follows the layer: all open channels once, and every event, until the node ends. */
   async follow(): Promise<void> {
-    const { ledger, store, onProblem } = this.#ports
+    const { ledger, store, sleep } = this.#ports
     void this.#poll()
     for (const entry of this.#entries.values()) void this.#submit(entry)
-    for (const channel of this.all()) if (isOpen(channel)) await this.look(channel.id)
     const ports = {
       ledger,
       store,
+      sleep,
+      all: () => this.all().flatMap((channel) => (isOpen(channel) ? channel.id : [])),
       concerns: (id: Hex) => this.#entries.has(id),
-      look: (id: Hex) => this.look(id),
-      onProblem: (error: unknown, id: Hex) => onProblem(asSluiceError(error), id),
+      look: (id: Hex) => this.refresh(id),
+      onProblem: (error: unknown) => this.#problem(error),
     }
     await follow(ports, this.#ended)
   }
@@ -351,7 +352,8 @@ export class Book {
         if (entry.channel.phase === 'dead') await this.#forget(entry.channel)
         const { phase, calls } = entry.channel
         if (!isOpen(entry.channel) || (phase === 'live' && calls.length === 0)) continue
-        await this.look(entry.channel.id)
+        // Not until it goes: the others must not wait for one that cannot be looked at.
+        await this.refresh(entry.channel.id).catch((error) => this.#problem(error))
         void this.#submit(entry)
       }
     }
@@ -364,7 +366,7 @@ export class Book {
       await this.#ports.store.commit([{ key: Records.channelKey(id), value: undefined }])
       this.#entries.delete(id)
     } catch (error) {
-      this.#ports.onProblem(asSluiceError(error), id)
+      this.#problem(error)
     }
   }
 
@@ -375,7 +377,7 @@ export class Book {
         return await this.refresh(id)
       } catch (error) {
         if (this.#ended.aborted) return
-        this.#ports.onProblem(asSluiceError(error), id)
+        this.#problem(error)
         if (!isTransient(error)) return
         await this.#ports.sleep(ledgerRetryMs, this.#ended)
       }
@@ -396,7 +398,7 @@ export class Book {
           if (entry.channel.calls[0] === call) return
         } catch (error) {
           if (this.#ended.aborted) return
-          this.#ports.onProblem(asSluiceError(error), entry.channel.id)
+          this.#problem(error)
           if (!isTransient(error)) return
           await this.#ports.sleep(ledgerRetryMs, this.#ended)
         }
@@ -420,6 +422,10 @@ export class Book {
     const preimage = Dispute.preimage(id, complete.body)
     if (call === 'withdraw') return ledger.withdraw(parameters, posting, preimage)
     return ledger.close(parameters, posting, preimage)
+  }
+
+  #problem(error: unknown): void {
+    if (!this.#ended.aborted) this.#ports.onProblem(asSluiceError(error))
   }
 
   #entry(id: Hex): Entry {

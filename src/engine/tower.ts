@@ -50,9 +50,6 @@ export type TowerEvents = {
   problem: [error: SluiceError]
 }
 
-/** Milliseconds between two tries of what the layer did not answer. */
-const retryMs = 1_000
-
 export class Tower {
   readonly events = new EventEmitter<TowerEvents>()
   readonly #ports: TowerPorts
@@ -126,39 +123,24 @@ export class Tower {
   }
 
   /** Every watched channel once, and then whatever happens. */
-  async #follow(): Promise<void> {
-    const { ledger, store } = this.#ports
-    void this.#lookAtAll()
+  #follow(): Promise<void> {
+    const { ledger, store, sleep } = this.#ports
     const ports = {
       ledger,
       store,
+      sleep,
+      all: () => [...new Set(this.#held.all().map(({ channelId }) => channelId))],
       concerns: (id: Hex) => this.#held.on(id).length > 0,
       look: async (id: Hex) => {
-        for (const key of this.#held.on(id)) await this.#look(key)
+        await Promise.all(this.#held.on(id).map((key) => this.#look(key)))
       },
       onProblem: (error: unknown) => this.#problem(error),
     }
-    await follow(ports, this.#ended.signal)
+    return follow(ports, this.#ended.signal)
   }
 
-  async #lookAtAll(): Promise<void> {
-    for (const { key } of this.#held.all()) await this.#look(key)
-  }
-
-  /** Takes up a dispute, or lets go of a channel that is settled; again until the layer answers. */
+  /** Takes up a dispute, or lets go of a channel that is settled. */
   async #look(key: string): Promise<void> {
-    while (!this.#ended.signal.aborted) {
-      try {
-        await this.#lookOnce(key)
-        return
-      } catch (error) {
-        this.#problem(error)
-        await this.#ports.sleep(retryMs, this.#ended.signal)
-      }
-    }
-  }
-
-  async #lookOnce(key: string): Promise<void> {
     const channelId = channelOf(key)
     const view = await this.#ports.ledger.channel(channelId)
     if (view === undefined) return

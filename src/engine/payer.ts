@@ -138,7 +138,8 @@ export class Payer {
     if (this.promised > this.owed)
       this.#meter = Meter.restore(this.#meter, this.promised - this.owed)
     const epoch = shown?.signed.voucher.epoch ?? 0
-    this.#binding = { link, handle, epoch, index: shown?.indices[0] ?? 0 }
+    // One that is gone by now must not take the place of another.
+    if (link.isOpen) this.#binding = { link, handle, epoch, index: shown?.indices[0] ?? 0 }
     this.#sendPromise()
     if (this.#promised !== this.#durable || this.#isBehind) this.#touch()
   }

@@ -131,6 +131,7 @@ export class Peers {
     connection.closed.addEventListener('abort', () => {
       this.#peers.delete(connection.id)
       this.#ticks.forget(peer.number)
+      this.#moveFrom(link)
       if (link.introduction !== undefined) this.#ports.onPeer(link, false)
     })
     // What ends the link ends the upgrade, and is told to all who wait for it.
@@ -169,6 +170,19 @@ export class Peers {
     if (payer.isBoundTo(link)) return
     link.send({ type: 'bind', channelId: payer.channelId, lane: payer.id })
     await link.until(() => payer.isBoundTo(link) || payer.isClosed, signal)
+  }
+
+  /** What was said and paid over a link that is gone goes on over another one to the same peer, where there is one. */
+  #moveFrom(gone: Link): void {
+    const { book, lanes } = this.#ports
+    const { signer } = gone
+    const other = signer === undefined ? undefined : this.find(signer)
+    // One that is being upgraded shows all of it anyhow.
+    if (signer === undefined || other === undefined || !this.#peer(other.connection).isReady) return
+    for (const message of book.greetings(signer)) other.send(message)
+    // What ends the other link as well is told to who waits for that one.
+    for (const payer of lanes.paying(signer))
+      if (payer.isBoundTo(gone)) this.bind(other, payer).catch(() => undefined)
   }
 
   /**

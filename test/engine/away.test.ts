@@ -4,6 +4,7 @@ import type { Hex } from '../../src/core/bytes.js'
 import * as Price from '../../src/core/price.js'
 import type { Node } from '../../src/engine/node.js'
 import { createWorld, type Person, type World } from '../support/world.js'
+import { rawPeer } from './support/raw-peer.js'
 import { bytesOf, take } from './support/wares.js'
 
 const funds = 1_000_000n
@@ -78,4 +79,20 @@ describe.each(Object.entries(changes))('to %s', (_, change) => {
     await buyer.node.close(id)
     expect((await buyer.balance()) + (await seller.balance())).toBe(funds + 5_000n)
   })
+})
+
+it('what was said over one of two connections, and is lost with it, is said again over the other', async () => {
+  const version = seller.node.channel(id)?.complete?.version ?? 0n
+  // As where both have dialled at once. The twin of the buyer hears what is proposed, and answers nothing.
+  const twin = await rawPeer(world, 'buyer')
+  const channel = buyer.node.channel(id)
+  if (channel !== undefined) twin.channels.set(id, channel)
+  twin.onMessage = (_, { type }) => type === 'propose'
+  const link = await twin.upgrade(seller.address)
+  const refused = expect(seller.node.fold(id)).rejects.toMatchObject({ code: 'CONNECTION_CLOSED' })
+  await link.next('propose')
+  await link.connection.close()
+  await refused
+  await expect.poll(() => seller.node.channel(id)?.complete?.version).toBe(version + 1n)
+  expect(seller.problems).toEqual([])
 })

@@ -5,6 +5,7 @@ import * as Price from '../../src/core/price.js'
 import { Notifier } from '../../src/engine/notifier.js'
 import type { ServeOptions } from '../../src/engine/offers.js'
 import { createWorld, type Person, quiet, type World } from '../support/world.js'
+import { rawPeer } from './support/raw-peer.js'
 import { bytesOf, content, piecesOf, take } from './support/wares.js'
 
 const funds = 50_000_000n
@@ -362,6 +363,24 @@ it('a connection that exists is upgraded: nothing is dialled twice', async () =>
   await buyer.node.open(seller.address, { deposit: 5n })
   await take(await buyer.node.consume(seller.address, ''))
   expect(connected).toEqual([])
+})
+
+it('two connections, of which the one that pays is lost, leave one that pays: the purchase goes on', async () => {
+  seller.node.serve('ware', { price: Price.parse('1/B'), ...bytesOf(1_000_000) })
+  const { id } = await buyer.node.open(seller.address, { deposit: 1_000_000n })
+  const purchase = await buyer.node.consume(seller.address, 'ware')
+  const data = purchase[Symbol.asyncIterator]()
+  let bytes = (await data.next()).value?.length ?? 0
+  // As where both have dialled at once.
+  const twin = await rawPeer(world, 'seller')
+  const channel = seller.node.channel(id)
+  if (channel !== undefined) twin.channels.set(id, channel)
+  const link = await twin.upgrade(buyer.address)
+  await link.connection.close()
+  for (let next = await data.next(); !next.done; next = await data.next())
+    bytes += next.value.length
+  expect(bytes).toBe(1_000_000)
+  expect(await settled(id)).toBe(1_000_000n)
 })
 
 it('a purchase goes by its own id: asked again when it is done, it gives its receipt again', async () => {

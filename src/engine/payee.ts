@@ -18,13 +18,15 @@ import type { Domain } from '../core/typed-data.js'
 import * as Voucher from '../core/voucher.js'
 import type { Engine } from '../crypto/engine.js'
 import { Notifier } from './notifier.js'
-import type { Store } from './ports.js'
+import type { Sleep, Store } from './ports.js'
 import * as Records from './records.js'
+import { Retry } from './retry.js'
 
 export type PayeePorts = {
   readonly store: Store
   readonly crypto: Engine
   readonly domain: Domain
+  readonly sleep: Sleep
   /** What the lane can be counted on to pay. */
   readonly capacity: (payee: Payee) => bigint
   /** The same, what its peer owes elsewhere, and what the owner allows. */
@@ -69,6 +71,8 @@ export class Payee {
   #asked = 0
   #saved = 0
   #flushing = false
+  /** What is held counts only once it is durable, and perhaps nothing more comes that would be written. */
+  readonly #retry: Retry
   #failure: unknown
   /** What was owed after the last write. */
   #exposed: bigint
@@ -84,6 +88,7 @@ export class Payee {
     this.id = id
     this.#lane = lane
     this.#tweak = laneTweak(channelId, id)
+    this.#retry = new Retry(ports.sleep, () => this.#touch())
     const record = Records.read(ports.store, Records.laneKey(channelId, id), Records.lane)
     this.#durable = record ?? { claim: undefined, meter: Meter.empty }
     this.#claim = this.#durable.claim
@@ -400,6 +405,7 @@ export class Payee {
       }
     } catch (error) {
       this.#failure = error
+      this.#retry.after(error)
     } finally {
       this.#flushing = false
       this.#changed.notify()

@@ -24,6 +24,7 @@ import { Notifier } from './notifier.js'
 import * as PayFrame from './pay-frame.js'
 import type { Sleep, Store } from './ports.js'
 import * as Records from './records.js'
+import { Retry } from './retry.js'
 
 export type PayerPorts = {
   readonly store: Store
@@ -79,6 +80,8 @@ export class Payer {
   #said = 0
   #flushing = false
   #waiting = false
+  /** What was decided is said all the same: the payee waits for it, and cannot close the lane without it. */
+  readonly #retry: Retry
   /** The next round pays to the unit, whatever the streams allow. */
   #exactly = false
   /** Counters for people: ticks are chain steps revealed. */
@@ -92,6 +95,7 @@ export class Payer {
     this.id = id
     this.#lane = lane
     this.#tweak = Chain.laneTweak(channelId, id)
+    this.#retry = new Retry(ports.sleep, () => this.#touch())
     const record = Records.read(ports.store, Records.laneKey(channelId, id), Records.lane)
     this.#meter = record?.meter ?? Meter.empty
     if (record?.claim !== undefined)
@@ -265,6 +269,7 @@ export class Payer {
     } catch (error) {
       this.#failure = error
       for (const { stream } of this.#running.values()) stream.fail(error)
+      this.#retry.after(error)
     } finally {
       this.#flushing = false
       this.#changed.notify()

@@ -11,7 +11,7 @@ import { createWorld, type Person, quiet, type World } from '../support/world.js
 import { quarrel } from './support/quarrel.js'
 import { RawLane } from './support/raw-lane.js'
 import { rawPeer } from './support/raw-peer.js'
-import { bytesOf, take } from './support/wares.js'
+import { bytesOf, endlessBytes, take } from './support/wares.js'
 
 const funds = 1_000_000n
 const byteByByte = Price.parse('1/B')
@@ -116,6 +116,37 @@ describe('a payee whose disk is full', () => {
     const last = await raw.upgrade(seller.address)
     last.send({ type: 'bind', channelId: id, lane: 0n })
     expect(Claim.amount((await last.next('bound')).claim)).toBe(120n)
+  })
+
+  it('makes durable what it holds as soon as there is room, though nothing more comes', async () => {
+    const seller = await world.person('seller')
+    const { link, lane, id } = await quarrel(world, seller)
+    const handle = await link.bind(lane)
+    seller.disk.full = true
+    link.pay(RawLane.frame(handle, lane.voucher(120n)))
+    await quiet(() => seller.node.lane(id, 0n)?.claim)
+    expect(seller.node.lane(id, 0n)?.claim).toBe(0n)
+    seller.disk.full = false
+    await expect.poll(() => seller.node.lane(id, 0n)?.claim, { timeout: 5_000 }).toBe(120n)
+  })
+})
+
+describe('a payer whose disk was full', () => {
+  it('says what it could not write before as soon as there is room, and its channel can be closed', async () => {
+    const buyer = await world.person('buyer', { funds })
+    const seller = await world.person('seller')
+    seller.node.serve('live', { price: Price.parse('1/B'), ...endlessBytes() })
+    const { id } = await buyer.node.open(seller.address, { deposit: 1_000_000n })
+    const purchase = await buyer.node.consume(seller.address, 'live', { acknowledge: 'manual' })
+    const data = purchase[Symbol.asyncIterator]()
+    while (purchase.position < 65_536n) await data.next()
+    buyer.disk.full = true
+    purchase.acknowledge(65_536n)
+    await expect(purchase.receipt).rejects.toMatchObject({ code: 'DISK_FULL' })
+    buyer.disk.full = false
+    await expect.poll(() => seller.node.lane(id, 0n)?.claim, { timeout: 5_000 }).toBe(65_536n)
+    await seller.node.close(id)
+    expect(await seller.balance()).toBe(65_536n)
   })
 })
 

@@ -54,6 +54,8 @@ export class Watch {
   readonly #dirty = new Set<Hex>()
   /** Refused, and offered again after a while. */
   readonly #refused = new Set<Hex>()
+  /** The one that waits for its receipt. */
+  #pushing: Hex | undefined
   #isAlive = false
   #isConsulted = false
 
@@ -95,7 +97,8 @@ export class Watch {
 
   /** Resolves once the tower has receipted all that is durable here. */
   pushed(signal: AbortSignal = this.#ended): Promise<void> {
-    return this.#changed.until(() => this.#isConsulted && this.#dirty.size === 0, signal)
+    const isPushed = (): boolean => this.#dirty.size === 0 && this.#pushing === undefined
+    return this.#changed.until(() => this.#isConsulted && isPushed(), signal)
   }
 
   async #session(): Promise<void> {
@@ -172,11 +175,14 @@ export class Watch {
   async #pushAll(session: Session): Promise<void> {
     for (const channelId of [...this.#dirty]) {
       this.#dirty.delete(channelId)
+      this.#pushing = channelId
       try {
         await this.#pushOne(session, channelId)
       } catch (error) {
         this.#dirty.add(channelId)
         throw error
+      } finally {
+        this.#pushing = undefined
       }
     }
     this.#changed.notify()

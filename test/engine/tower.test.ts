@@ -197,6 +197,27 @@ describe('with its disk full', () => {
   })
 })
 
+describe('a client that waits for its tower', () => {
+  it('is not told that all is receipted while the last of it is on its way', async () => {
+    const it = await quarrel(world, seller)
+    await seller.node.watched()
+    tower.disk.hold()
+    await pay(it, seller, 120n)
+    // The tower has it, and waits for its disk.
+    await expect.poll(() => held(it)?.claims.length).toBe(1)
+    let isReceipted = false
+    const watched = seller.node.watched().then(() => {
+      isReceipted = true
+    })
+    await quiet(() => isReceipted)
+    expect(isReceipted).toBe(false)
+    expect(seller.node.watch).toMatchObject({ unpushed: 120n })
+    tower.disk.release()
+    await watched
+    expect(seller.node.watch).toMatchObject({ unpushed: 0n })
+  })
+})
+
 describe('a client with an old disk', () => {
   it('takes over from its tower before it says or signs anything', async () => {
     const it = await quarrel(world, seller)

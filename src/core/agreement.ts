@@ -126,8 +126,9 @@ function weigh(
     // Ours wins: the peer will take it, or refuse it.
     if (own(channel) !== undefined && channel.seat < from) return { channel, effects: [] }
   }
-  const isOld = signature !== undefined || !context.synced
-  if (!isKnown) Proposal.check(context, channel, from, updates, isOld)
+  const isSigned = signature !== undefined
+  if (!isKnown)
+    Proposal.check(context, channel, from, updates, isSigned || !context.synced, isSigned)
   const signatures = (isKnown ? known.signatures : blank(channel)).slice()
   if (signature !== undefined) signatures[from] = signature
   const proposal = { proposer: from, version, attempt, seal, updates, oks: [], signatures }

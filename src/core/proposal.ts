@@ -26,7 +26,7 @@ export type Proposal = {
 
 /**
  * Whether we may take part in what `proposer` wants. `isOld`: it was open before this connection, or somebody
- * has signed it; a challenge that came later does not stop what we may have signed.
+ * has signed it, as `isSigned` says; a challenge that came later does not stop what we may have signed.
  * @throws ProposalError, UpdateError
  */
 export function check(
@@ -35,13 +35,14 @@ export function check(
   proposer: number,
   updates: readonly Update.Update[],
   isOld = false,
+  isSigned = isOld,
 ): void {
   const { body, version } = changeable(channel)
   checkBond(context, version + 1n)
   const next = Update.apply(body, updates)
   if (!isOld) checkPhase(channel, next.kind)
   for (const update of updates) {
-    checkClaim(context, channel, body, update, isOld)
+    checkClaim(context, channel, body, update, isSigned)
     if (proposer !== channel.seat) checkOwner(proposer, update)
     if (update.type === 'lane-open') {
       const least = context.reserveMin(update.asset)
@@ -108,7 +109,7 @@ function checkClaim(
   { seat }: Channel.Channel,
   body: State.Body,
   update: Update.Update,
-  isOld: boolean,
+  isSigned: boolean,
 ): void {
   if (update.type !== 'fold' && update.type !== 'lane-close') return
   const lane = Update.find(body, update.lane)
@@ -117,7 +118,7 @@ function checkClaim(
     throw new ProposalError('UNDER_FOLD', `Lane ${update.lane} has a proven claim of ${held}.`)
   if (lane.payer === seat && update.claim > held)
     throw new ProposalError('OVER_CLAIM', `Lane ${update.lane} was promised ${held}, no more.`)
-  if (lane.payer === seat && update.type === 'lane-close' && update.claim < held && !isOld)
+  if (lane.payer === seat && update.type === 'lane-close' && update.claim < held && !isSigned)
     throw new ProposalError(
       'UNDER_CLAIM',
       `Lane ${update.lane} was promised ${held}; close it once that has arrived.`,

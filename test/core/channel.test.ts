@@ -453,7 +453,7 @@ describe('claims', () => {
     return world
   }
 
-  const outcomeOf = (side: World.Side, update: Update): string[] => {
+  const outcomeOf = (side: World.Side, update: Update, synced = true): string[] => {
     const world = paidWorld()
     const from = side === 0 ? 1 : 0
     const { version } = completeOf(world, 0)
@@ -467,7 +467,9 @@ describe('claims', () => {
       latest: completeOf(world, from),
       signature: undefined,
     }
-    return codes(stepOf(world, side, { type: 'message', from: 1 - side, message }))
+    const context = { ...World.contextOf(world, side), synced }
+    const input = { type: 'message', from: 1 - side, message } as const
+    return codes(Channel.step(context, channelOf(world, side), input))
   }
 
   it.each(['fold', 'lane-close'] as const)('a %s is within them, or refused', (type) => {
@@ -481,6 +483,8 @@ describe('claims', () => {
   it('that are on their way are waited for before a lane closes, and may be folded later', () => {
     const claim = { lane: 0n, claim: 50n }
     expect(outcomeOf(0, { type: 'lane-close', ...claim })).toEqual(['refused UNDER_CLAIM'])
+    // Nor does a payer agree that has just started: it may have had time to promise more than has arrived.
+    expect(outcomeOf(0, { type: 'lane-close', ...claim }, false)).toEqual(['refused UNDER_CLAIM'])
     expect(outcomeOf(0, { type: 'fold', ...claim })).toEqual([])
   })
 

@@ -1,6 +1,6 @@
 /**
  * A node's defence of its own channels: the guard that drives disputes, and the watchtower it leaves its
- * newest states and claims with. What it shows is only ever what is durable here.
+ * newest states and claims with. What it signs and leaves there is only ever what is durable here.
  */
 import * as Amount from '../core/amount.js'
 import {
@@ -271,7 +271,8 @@ export class Defender {
 
   #claim(id: Hex, lane: bigint): Claim.Claim | undefined {
     const payee = this.#ports.lanes.payee(id, lane)
-    return payee?.claim ?? this.#outlived(id).find((claim) => laneOf(claim) === lane)
+    // Durable or not: it commits the payer, not us, and the layer keeps it where a full disk does not.
+    return payee?.newest ?? this.#outlived(id).find((claim) => laneOf(claim) === lane)
   }
 
   #appointment(id: Hex): Appointment | undefined {

@@ -70,6 +70,21 @@ describe('a stale posting', () => {
     await expectEnds(it, seller, 120n, seller.ledger.challengeBond)
   })
 
+  it('is redeemed by all that was paid to a node whose disk is full, though it lies in its memory alone', async () => {
+    const it = await quarrel(world, seller)
+    await pay(it, seller, 120n)
+    const handle = await it.link.bind(it.lane)
+    seller.disk.full = true
+    it.link.pay(RawLane.frame(handle, it.lane.voucher(150n)))
+    await expect.poll(() => seller.node.lane(it.id, 0n)?.vouchers).toBe(2)
+    await post(it, 1)
+    await world.advance(window)
+    await happened(it, 'redeemed')
+    await world.advance(window)
+    await happened(it, 'swept')
+    await expectEnds(it, seller, 150n)
+  })
+
   it('is answered by a node that was away and comes back in time', async () => {
     const it = await quarrel(world, seller)
     await advance(it, 2)

@@ -336,11 +336,12 @@ export class Channels {
   async #linksTo(channel: Channel, signal: AbortSignal | undefined): Promise<Link[]> {
     const links: Link[] = []
     for (const { signer } of peersOf(channel))
-      links.push(await this.#linkTo(channel, signer, signal))
+      links.push(await this.linkTo(channel, signer, signal))
     return links
   }
 
-  async #linkTo(channel: Channel, signer: Address, signal: AbortSignal | undefined): Promise<Link> {
+  /** A link to another seat, over the connection that exists or where it was last reached. */
+  async linkTo(channel: Channel, signer: Address, signal: AbortSignal | undefined): Promise<Link> {
     const { peers } = this.#ports
     const link = peers.find(signer)
     if (link !== undefined) {

@@ -34,6 +34,8 @@ export class Link {
   synced = false
   /** The last answer to a `settle`, per channel; only what we asked for is kept. */
   readonly settled = new Map<Hex, (Message.Message & { type: 'settled' }) | undefined>()
+  /** Channels for which an answer to a `settle` of the peer is being made. */
+  readonly settling = new Set<Hex>()
   /** Why the link is of no more use. */
   failure: SluiceError | undefined
   readonly #handlers: LinkHandlers

@@ -170,6 +170,7 @@ export class Node {
       book: this.#book,
       lanes: this.#lanes,
       welcome: (offer, link) => this.#channels.welcome(offer, link),
+      reach: (channel, signer, signal) => this.#channels.linkTo(channel, signer, signal),
       onPeer: ({ peer }, connected) => this.events.emit('peer', { peer, connected }),
       onProblem: (error) => this.#problem(error),
     })

@@ -30,6 +30,8 @@ export type PeersPorts = {
   readonly lanes: Lanes
   /** Our seat in a channel that a peer offers. @throws SluiceError when the owner does not want it */
   readonly welcome: (offer: Message & { type: 'open' }, link: Link) => Promise<number>
+  /** Connects to another seat of a channel, where we are not. */
+  readonly reach: (channel: Channel.Channel, signer: Address, signal: AbortSignal) => Promise<Link>
   /** Verifies large batches of vouchers on other threads; without one all are verified on this. */
   readonly verifier?: Verifier | undefined
   /** Resolves once we may show what we hold, and sign: our watchtower may hold more. */
@@ -214,15 +216,37 @@ export class Peers {
 
   async #onSettle(link: Link, channelId: Hex): Promise<void> {
     const { lanes, onProblem } = this.#ports
+    // One answer will do: who asks again and again has nobody dialled again and again.
+    if (link.settling.has(channelId)) return
+    link.settling.add(channelId)
     try {
       const { payers } = lanes.of(channelId)
       const isIdle = lanes.isIdle(channelId)
       const alive = link.connection.closed
-      if (isIdle) for (const payer of payers) await payer.settle(undefined, alive)
+      for (const payer of isIdle ? payers : []) {
+        // What it was promised last may have been lost with the connection.
+        await this.#reachPayee(payer, alive)
+        await payer.settle(undefined, alive)
+      }
       const claims = lanes.of(channelId).payees.map(({ id, held }) => ({ lane: id, claim: held }))
       link.send({ type: 'settled', channelId, idle: isIdle, claims })
     } catch (error) {
       if (!link.isOpen) return
+      const { code, message } = toProblem(error)
+      onProblem(new LinkError(code, message))
+    } finally {
+      link.settling.delete(channelId)
+    }
+  }
+
+  /** Who is away is told; where nothing is on its way the others need not wait for it. */
+  async #reachPayee({ channelId, id }: Payer, signal: AbortSignal): Promise<void> {
+    const { book, lanes, reach, onProblem } = this.#ports
+    const [channel, signer] = [book.get(channelId), lanes.payeeOf(channelId, id)]
+    if (channel === undefined || signer === undefined) return
+    try {
+      await reach(channel, signer, signal)
+    } catch (error) {
       const { code, message } = toProblem(error)
       onProblem(new LinkError(code, message))
     }

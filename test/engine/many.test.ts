@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Channel } from '../../src/core/channel.js'
 import * as Price from '../../src/core/price.js'
 import { createWorld, type Person, type World } from '../support/world.js'
-import { bytesOf, take } from './support/wares.js'
+import { bytesOf, endlessBytes, take } from './support/wares.js'
 
 const funds = 1_000_000n
 const byteByByte = Price.parse('1/B')
@@ -73,6 +73,25 @@ describe('three seats', () => {
     await sell(id, 0, 1, 7_000)
     await at(0).node.close(id)
     expect(await balances()).toEqual([funds - 57_000n, funds + 7_000n, funds + 50_000n])
+  })
+
+  it('close though two of them have lost each other while one paid the other', async () => {
+    const { id } = await openAll()
+    at(2).node.serve('live', { price: byteByByte, ...endlessBytes() })
+    await at(1).node.openLane(id, { payee: 2, amount: 100_000n })
+    const purchase = await at(1).node.consume(at(2).address, 'live', { acknowledge: 'manual' })
+    const data = purchase[Symbol.asyncIterator]()
+    while (purchase.position < 65_536n) await data.next()
+    // What is paid is durable only when there is no connection any more that would carry it.
+    at(1).disk.hold()
+    purchase.acknowledge(65_536n)
+    const lost = expect(purchase.receipt).rejects.toMatchObject({ code: 'CONNECTION_LOST' })
+    world.hub.cut(at(1).node.peer, at(2).node.peer)
+    at(1).disk.release()
+    await data.next().catch(() => undefined)
+    await lost
+    await at(0).node.close(id)
+    expect(await balances()).toEqual([funds, funds - 65_536n, funds + 65_536n])
   })
 
   it('stall no lane of two of them when the third is gone, and go on when it is back', async () => {

@@ -58,6 +58,7 @@ describe.each([
       onPaid: () => undefined,
       onExposed: () => undefined,
       onFreed: () => undefined,
+      sleep: async () => undefined,
       onStarted: () => undefined,
     }
     return new Payee(ports, channelId, id, () => lanes.find((lane) => lane.id === id))

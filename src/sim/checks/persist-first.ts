@@ -3,7 +3,7 @@
  * peer, to a watchtower, or to the layer (promise 2).
  */
 import type { Appointment } from '../../core/appointment.js'
-import { equals, type Hex } from '../../core/bytes.js'
+import { equals, type Hex, toHex } from '../../core/bytes.js'
 import type { Channel } from '../../core/channel.js'
 import * as Claim from '../../core/claim.js'
 import * as Meter from '../../core/meter.js'
@@ -14,6 +14,19 @@ import { type Make, type Subject, short } from '../witness.js'
 import { signedBy } from './signed.js'
 
 export const persistFirst: Make = (_witness, fail) => {
+  /** What disks have held of channels: what waits for a slow connection is said later than it was true. */
+  const once = new Map<string, { newest: bigint; readonly seals: Set<string> }>()
+  const keyOf = ({ name }: Subject, id: Hex): string => `${name} ${id}`
+  const note = (person: Subject, { id, seat, complete, proposals }: Channel): void => {
+    const known = once.get(keyOf(person, id)) ?? { newest: -1n, seals: new Set() }
+    once.set(keyOf(person, id), known)
+    const version = complete?.version ?? -1n
+    if (version > known.newest) known.newest = version
+    for (const { seal, signatures } of proposals) {
+      known.seals.add(sealed(seal, undefined))
+      known.seals.add(sealed(seal, signatures[seat]))
+    }
+  }
   const message = (from: Subject, said: Said & { type: 'message' }): void => {
     const { message } = said
     if (message.type === 'problem' || message.type === 'hello' || message.type === 'synced') return
@@ -26,7 +39,7 @@ export const persistFirst: Make = (_witness, fail) => {
       return
     }
     const channel = from.channels.get(message.channelId)
-    const newest = channel?.complete?.version ?? -1n
+    const { newest, seals } = once.get(keyOf(from, message.channelId)) ?? nothing
     const where = `${message.type} of ${short(message.channelId)}`
     switch (message.type) {
       case 'opened':
@@ -36,15 +49,8 @@ export const persistFirst: Make = (_witness, fail) => {
       case 'propose':
       case 'agree': {
         const { version, seal, signature } = message
-        const known = channel?.proposals.find(
-          (each) => each.version === version && equals(each.seal, seal),
-        )
-        const written = known?.signatures[channel?.seat ?? -1]
-        const isOnDisk =
-          newest >= version ||
-          (known !== undefined &&
-            (signature === undefined || (written !== undefined && equals(written, signature))))
-        if (!isOnDisk) fail(`${from.name} says ${where} ${version}; its disk has ${newest}`)
+        if (newest < version && !seals.has(sealed(seal, signature)))
+          fail(`${from.name} says ${where} ${version}; its disk has ${newest}`)
         return
       }
       case 'complete':
@@ -95,6 +101,11 @@ export const persistFirst: Make = (_witness, fail) => {
       fail(`${from.name} receipts ${taken.newest.version}; its disk has ${kept?.newest.version}`)
   }
   return {
+    onChannel: note,
+    onRestored(person) {
+      for (const key of [...once.keys()]) if (key.startsWith(`${person.name} `)) once.delete(key)
+      for (const channel of person.channels.values()) note(person, channel)
+    },
     onShown(person, id, version) {
       const channel = person.channels.get(id)
       // What the layer has carried out is posted by who signed it, complete or not.
@@ -125,6 +136,12 @@ export const persistFirst: Make = (_witness, fail) => {
     },
   }
 }
+
+const nothing = { newest: -1n, seals: new Set<string>() } as const
+
+/** A proposal, as its seat says it: with its signature, or none. */
+const sealed = (seal: Uint8Array, signature: Uint8Array | undefined): string =>
+  `${toHex(seal)} ${signature === undefined ? '' : toHex(signature)}`
 
 const channelOf = (person: Subject, { parameters }: Appointment): Channel | undefined =>
   [...person.channels.values()].find((each) => equals(each.parameters.salt, parameters.salt))

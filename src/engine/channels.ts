@@ -86,6 +86,8 @@ export class Channels {
   readonly #reaching = new Set<Address>()
 
   readonly #closing: Closing
+  /** The last `topUp` of each channel: the next begins after it, or would count what that one has brought. */
+  readonly #topUps = new Map<Hex, Promise<Channel>>()
 
   constructor(ports: ChannelsPorts) {
     this.#ports = ports
@@ -241,6 +243,20 @@ export class Channels {
    * on the layer without a state counts.
    */
   async topUp(id: Hex, options: AmountOptions): Promise<Channel> {
+    const before = this.#topUps.get(id)
+    const done = (async () => {
+      await before?.catch(() => undefined)
+      return this.#topUp(id, options)
+    })()
+    this.#topUps.set(id, done)
+    try {
+      return await done
+    } finally {
+      if (this.#topUps.get(id) === done) this.#topUps.delete(id)
+    }
+  }
+
+  async #topUp(id: Hex, options: AmountOptions): Promise<Channel> {
     const { ledger, book } = this.#ports
     const { parameters, seat } = this.#find(id)
     const asset = this.#assetOf(id, options)

@@ -95,9 +95,10 @@ export class Watch {
     this.#changed.notify()
   }
 
-  /** Resolves once the tower has receipted all that is durable here. */
+  /** Resolves once the tower has receipted all that is durable here; what it refuses is offered again. */
   pushed(signal: AbortSignal = this.#ended): Promise<void> {
-    const isPushed = (): boolean => this.#dirty.size === 0 && this.#pushing === undefined
+    const isPushed = (): boolean =>
+      this.#dirty.size + this.#refused.size === 0 && this.#pushing === undefined
     return this.#changed.until(() => this.#isConsulted && isPushed(), signal)
   }
 

@@ -94,6 +94,13 @@ describe('three seats', () => {
     expect(await balances()).toEqual([funds, funds - 65_536n, funds + 65_536n])
   })
 
+  it('put in what was asked for, however often at once', async () => {
+    const { id } = await openAll(50_000n)
+    await Promise.all([1_000n, 2_000n].map((amount) => at(1).node.topUp(id, { amount })))
+    expect(at(1).node.channel(id)?.complete?.body.outcome.balances[1]).toEqual([53_000n])
+    expect(await at(1).balance()).toBe(funds - 53_000n)
+  })
+
   it('stall no lane of two of them when the third is gone, and go on when it is back', async () => {
     const { id } = await openAll()
     await at(0).node.openLane(id, { payee: 1, amount: 40_000n })

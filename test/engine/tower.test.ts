@@ -368,11 +368,22 @@ describe('the limits of a tower', () => {
       const small = await world.watchtower('small', { limits })
       const first = await world.person('first', { tower: small.address })
       const it = await quarrel(world, first, 'payer')
-      await first.node.watched()
+      await expect.poll(() => small.tower.load.clients + first.problems.length).toBe(1)
       const answer = await (await talk(it, small)).appoint(own(it, 1))
       expect(answer).toMatchObject({ type: 'refused', code: 'TOWER_FULL' })
       expect(small.tower.load.clients).toBeLessThanOrEqual(1)
     })
+
+  it('keep a client waiting that they leave no room for', async () => {
+    const small = await world.watchtower('small', { limits: { clientsMax: 0 } })
+    const client = await world.person('client', { tower: small.address })
+    await quarrel(world, client, 'payer')
+    const patience = new AbortController()
+    const watched = client.node.watched(patience.signal)
+    await expect.poll(() => client.problems.map(({ code }) => code)).toContain('TOWER_FULL')
+    patience.abort()
+    await expect(watched).rejects.toMatchObject({ name: 'AbortError' })
+  })
 
   it('spend no more transactions on a channel than its owner allows', async () => {
     const mean = await world.watchtower('mean', { limits: { actionsMax: 1 } })

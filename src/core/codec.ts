@@ -95,8 +95,11 @@ type Fields<T> = { readonly [K in keyof T]: Codec<T[K]> }
 export const record = <T extends object>(fields: Fields<T>): Codec<T> => {
   const names = Object.keys(fields) as (keyof T & string)[]
   return {
-    encode: (value) =>
-      Object.fromEntries(names.map((name) => [name, fields[name].encode(value[name])])),
+    encode: (value) => {
+      const wire: Record<string, unknown> = {}
+      for (const name of names) wire[name] = fields[name].encode(value[name])
+      return wire
+    },
     decode: (wire) => {
       if (!isMap(wire) || Object.keys(wire).length !== names.length)
         return fail(`a map of ${names.join(', ')}`)

@@ -14,7 +14,7 @@ export const endOf = (prefix: string): string => `${prefix}\x7f`
 export function own(writes: readonly Write[]): readonly Write[] {
   return writes.map(({ key, value }) => {
     assert(keyForm.test(key), 'a store key is 1 to 512 printable ASCII characters')
-    return { key, value: value === undefined ? undefined : Uint8Array.from(value) }
+    return { key, value: value === undefined ? undefined : new Uint8Array(value) }
   })
 }
 

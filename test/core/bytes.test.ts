@@ -18,7 +18,11 @@ it.each([
   { value: 256n, size: 1 },
   { value: -1n, size: 1 },
   { value: 2n ** 64n, size: 8 },
+  { value: 2n ** 56n, size: 7 },
+  { value: 2n ** 53n, size: 2 },
   { value: 1n, size: 0 },
+  { value: 1.5, size: 8 },
+  { value: Number.NaN, size: 8 },
 ])('$value does not fit $size bytes', ({ value, size }) => {
   expect(() => Bytes.uint(value, size)).toThrow(expect.objectContaining({ code: 'OUT_OF_RANGE' }))
 })

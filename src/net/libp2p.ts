@@ -4,7 +4,6 @@
  * connected or being dialled.
  */
 import './polyfill.js'
-import { noise } from '@chainsafe/libp2p-noise'
 import type { Libp2p, Connection as Underlying } from '@libp2p/interface'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
@@ -13,6 +12,7 @@ import type { Network } from '../engine/ports.js'
 import { checkListen, parseTarget, type Target } from './address.js'
 import { unlessAborted } from './deadline.js'
 import { NetworkError } from './errors.js'
+import { gatheredNoise } from './gathered.js'
 import { serve } from './handler.js'
 import { privateKeyFrom } from './identity.js'
 import {
@@ -43,7 +43,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
     privateKey: await privateKeyFrom(options.privateKey),
     addresses: { listen },
     transports: [tcp({ maxConnections: limits.connectionsMax + limits.pendingInboundMax })],
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [gatheredNoise()],
     streamMuxers: [
       yamux({
         maxInboundStreams: limits.streamsOfAllProtocolsMax,

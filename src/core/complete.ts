@@ -34,18 +34,24 @@ export const opening = (parameters: Parameters): Content => ({
   body: State.opening(parameters),
 })
 
-/** Contents never change, and each is signed, checked and shown several times. */
-const digests = new WeakMap<Content, Known>()
-type Known = { readonly domain: Domain; readonly channelId: Hex; readonly digest: Uint8Array }
+/** Bodies never change, and what is made of one is signed, checked and shown several times, complete or not. */
+const digests = new WeakMap<State.Body, Known>()
+type Known = Omit<State.State, 'root'> & { readonly domain: Domain; readonly digest: Uint8Array }
 
 /** EIP-712 digest that every seat signs. */
 export function digest(domain: Domain, channelId: Hex, content: Content): Uint8Array {
-  const before = digests.get(content)
-  if (before?.domain === domain && before.channelId === channelId) return before.digest
   const { version, kind, body } = content
+  const before = digests.get(body)
+  if (
+    before?.domain === domain &&
+    before.channelId === channelId &&
+    before.version === version &&
+    before.kind === kind
+  )
+    return before.digest
   const root = State.root(channelId, body)
   const digest = State.digest(domain, { channelId, version, kind, root })
-  digests.set(content, { domain, channelId, digest })
+  digests.set(body, { domain, channelId, version, kind, digest })
   return digest
 }
 

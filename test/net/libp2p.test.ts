@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import net from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { Network } from '../../src/engine/ports.js'
 import { peerFrom } from '../../src/net/identity.js'
 import { createNetwork, type NetworkOptions } from '../../src/net/libp2p.js'
@@ -92,6 +92,25 @@ describe('libp2p network and strangers', () => {
     }
     const more = await connection.open('/test/echo/1')
     await expect(readAll(more)).rejects.toMatchObject({ code: 'STREAM_RESET' })
+  })
+
+  it('writes what all its streams send in one turn at once', async () => {
+    const server = await createServer()
+    const connection = await (await create()).connect(addressOf(server))
+    const streams = await Promise.all(
+      Array.from({ length: 8 }, () => connection.open('/test/echo/1')),
+    )
+    for (const stream of streams) stream.send(randomBytes(1))
+    for (const stream of streams) await stream[Symbol.asyncIterator]().next()
+    const write = vi.spyOn(net.Socket.prototype, 'write')
+    try {
+      for (const stream of streams) stream.send(randomBytes(1))
+      await new Promise((resolve) => setImmediate(resolve))
+      // A grant of window for what came before may leave beside them.
+      expect(write.mock.calls.length).toBeLessThan(4)
+    } finally {
+      write.mockRestore()
+    }
   })
 
   it('survives junk, silence and hang-ups on its port', async () => {

@@ -5,6 +5,7 @@
  */
 import { noise } from '@chainsafe/libp2p-noise'
 import type { ConnectionEncrypter, MessageStream } from '@libp2p/interface'
+import { atEndOfTurn } from './turn.js'
 
 /** As much as this waits for nothing; what is as much alone goes as it came, for copying it costs more than a write. */
 const gatheredMax = 16_384
@@ -45,7 +46,7 @@ function gather(connection: MessageStream): MessageStream {
       flush()
       return send(data)
     }
-    if (size === 0) setImmediate(flush)
+    if (size === 0) atEndOfTurn(flush)
     const bytes = data.subarray()
     waiting.push(bytes)
     size += bytes.length

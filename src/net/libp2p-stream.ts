@@ -7,6 +7,7 @@ import type { Stream } from '@libp2p/interface'
 import type { ByteStream } from '../engine/ports.js'
 import { aborted, NetworkError } from './errors.js'
 import { inbox } from './inbox.js'
+import { atEndOfTurn } from './turn.js'
 
 /** A stream that its connection can close in good order. */
 export type Libp2pStream = ByteStream & {
@@ -62,7 +63,7 @@ export function fromStream(stream: Stream, done: () => void): Libp2pStream {
     stream.pause()
     if (due) return
     due = true
-    setImmediate(() => {
+    atEndOfTurn(() => {
       due = false
       full = unread.weight() >= unreadMax
       if (!full) resume()

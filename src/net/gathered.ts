@@ -1,7 +1,7 @@
 /**
  * Noise over connections that gather what is sent in one turn of the event loop and write it at once. It exists
  * because js-libp2p makes two system calls of every frame that yamux sends, one of them for the two bytes of its
- * size: over 64 channels twenty times as many as there are turns, and a tenth of what an update cost.
+ * size: over 64 channels twenty times as many as there are turns. Gathering saves 6 to 7 % of an update's processor time.
  */
 import { noise } from '@chainsafe/libp2p-noise'
 import type { ConnectionEncrypter, MessageStream } from '@libp2p/interface'

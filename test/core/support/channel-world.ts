@@ -397,6 +397,8 @@ export function settle(world: World): void {
 export function heal(world: World): void {
   for (let round = 0; round < 4; round++) {
     reconnect(world, false)
+    // Payers send again what their payees do not hold.
+    for (const [lane, promised] of world.promised) world.accepted.set(lane, promised)
     settle(world)
     for (const side of world.sides) look(world, side)
     settle(world)

@@ -1,10 +1,10 @@
 /** A condition to wait for: whoever changes what others wait on calls `notify`, and they look again. */
 export class Notifier {
-  #waiting: (() => void)[] = []
+  #waiting = new Set<() => void>()
 
   notify(): void {
     const waiting = this.#waiting
-    this.#waiting = []
+    this.#waiting = new Set()
     for (const wake of waiting) wake()
   }
 
@@ -15,9 +15,10 @@ export class Notifier {
       await new Promise<void>((resolve) => {
         const wake = (): void => {
           signal?.removeEventListener('abort', wake)
+          this.#waiting.delete(wake)
           resolve()
         }
-        this.#waiting.push(wake)
+        this.#waiting.add(wake)
         signal?.addEventListener('abort', wake, { once: true })
       })
     }

@@ -133,6 +133,7 @@ export class Peers {
     connection.closed.addEventListener('abort', () => {
       this.#peers.delete(connection.id)
       this.#ticks.forget(peer.number)
+      this.#forget(link)
       this.#moveFrom(link)
       if (link.introduction !== undefined) this.#ports.onPeer(link, false)
     })
@@ -172,6 +173,12 @@ export class Peers {
     if (payer.isBoundTo(link)) return
     link.send({ type: 'bind', channelId: payer.channelId, lane: payer.id })
     await link.until(() => payer.isBoundTo(link) || payer.isClosed, signal)
+  }
+
+  /** A stranger that is gone leaves nothing behind. */
+  #forget({ signer }: Link): void {
+    if (signer === undefined || this.find(signer) !== undefined) return
+    if (this.#ports.book.with(signer).length === 0) this.#synced.delete(signer)
   }
 
   /** What was said and paid over a link that is gone goes on over another one to the same peer, where there is one. */

@@ -43,6 +43,7 @@ export class Ticks {
     this.#handles.set(connection, handles)
     const known = handles.get(payee)
     if (known !== undefined) return known
+    if (handles.size >= limits.handlesMax) this.#release(handles)
     if (handles.size >= limits.handlesMax)
       throw new LinkError('LANE_LIMIT', 'Too many lanes at once.')
     const { tweak } = payee
@@ -53,12 +54,23 @@ export class Ticks {
     return handle
   }
 
+  /** Handles of lanes that are closed are of no more use. */
+  #release(handles: Map<Payee, number>): void {
+    for (const [payee, handle] of handles) {
+      if (payee.lane !== undefined) continue
+      handles.delete(payee)
+      this.#drop(handle)
+    }
+  }
+
+  #drop(handle: number): void {
+    this.#bound.delete(handle)
+    this.#table?.close(handle)
+  }
+
   /** The connection is gone, and its handles with it. */
   forget(connection: number): void {
-    for (const handle of this.#handles.get(connection)?.values() ?? []) {
-      this.#bound.delete(handle)
-      this.#table?.close(handle)
-    }
+    for (const handle of this.#handles.get(connection)?.values() ?? []) this.#drop(handle)
     this.#handles.delete(connection)
   }
 

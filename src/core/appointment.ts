@@ -116,19 +116,17 @@ export const withRoot = (
   states.find((state) => state !== undefined && equals(State.root(channelId, state.body), root))
 
 /**
- * What can be proven on lanes of a posted state, and of no newer one: should that one come too late to be shown, the
- * layer still settles by these. `claims` are those of before, newest first.
+ * What can be proven on lanes of `past` states, and not of the newest: should that one come too late to be shown, the
+ * layer still settles by one of those. `claims` are those of before, newest first.
  */
 export const outlived = (
-  posted: Complete.Content | undefined,
+  past: readonly Complete.Content[],
   newest: Complete.Content,
   claims: readonly Claim.Claim[],
 ): Claim.Claim[] => {
-  const has = ({ body }: Complete.Content, id: bigint): boolean =>
-    body.lanes.some((lane) => lane.id === id)
-  return (posted?.body.lanes ?? []).flatMap(({ id }) =>
-    has(newest, id) ? [] : (claims.find((claim) => laneOf(claim) === id) ?? []),
-  )
+  const closed = new Set(past.flatMap(({ body }) => body.lanes.map(({ id }) => id)))
+  for (const { id } of newest.body.lanes) closed.delete(id)
+  return [...closed].flatMap((id) => claims.find((claim) => laneOf(claim) === id) ?? [])
 }
 
 export const laneOf = (claim: Claim.Claim): bigint => claim.signed.voucher.lane

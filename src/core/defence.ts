@@ -40,7 +40,7 @@ export type Holding = {
   readonly seat: number
   /** Signed by every seat. */
   readonly newest: Known
-  /** What else the layer may settle by: the next state, once we signed it, and the one that was posted. */
+  /** What else the layer may settle by: the next state, once we signed it, and past ones. */
   readonly others: readonly Known[]
   /** What we can prove on a lane; cumulative, 0n where nothing. */
   readonly claim: (lane: bigint) => bigint

@@ -7,6 +7,8 @@ export const limits = Object.freeze({
   assetsMax: 8,
   /** Lanes of one channel, open or closed. */
   lanesMax: 256,
+  /** Older states kept of a channel in dispute: more than one has, from that it begins with to that it ends with. */
+  pastMax: 8,
   /** Digits of a voucher, and steps over all of its chains. */
   digitsMax: 4,
   chainStepsMax: 1_024,

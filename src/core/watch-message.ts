@@ -38,12 +38,12 @@ export const watchMessage = Codec.union({
     signer: Codec.address,
     signature,
   }),
-  /** The node asks for what the tower holds of its seats: `held` for each, and `consulted` after the last. */
+  /** The node asks for what the tower holds of its seats: `held` for each, or several, and `consulted` after the last. */
   consult: Codec.record({}),
   held: Codec.record({
     appointment,
-    /** The state that was posted when it was challenged, where that is another one. */
-    posted: Codec.optional(content),
+    /** In a dispute, an older state that the layer may settle by; each comes in a message of its own. */
+    past: Codec.optional(content),
   }),
   consulted: Codec.record({}),
   /** The node leaves an appointment, signed by its seat's key; `receipt` or `refused` answers. */

@@ -9,6 +9,7 @@ import * as Codec from '../core/codec.js'
 import type { Content } from '../core/complete.js'
 import { SluiceError } from '../core/errors.js'
 import * as WatchMessage from '../core/watch-message.js'
+import * as Past from './past.js'
 import type { Store, Write } from './ports.js'
 import * as Records from './records.js'
 import * as Wire from './wire.js'
@@ -49,7 +50,7 @@ const actionsKey = (key: string): string => `watch-actions/${key}`
 
 const outlivedKey = (key: string): string => `watch-outlived/${key}`
 
-const postedKey = (key: string): string => `watch-posted/${key}`
+const pastOf = (key: string): string => `watch-past/${key}`
 
 /** Names a seat of a channel. */
 export const keyOf = (channelId: Hex, seat: number): string => `${channelId}/${seat}`
@@ -104,38 +105,48 @@ export class Appointments {
   }
 
   /**
-   * Takes an appointment that was checked against what is held; resolves once it is durable.
+   * Takes an appointment that was checked against what is held; resolves once it is durable. Where the channel is
+   * contested, the state held so far is kept: the layer may settle by it.
    * @throws TowerError `TOWER_FULL`, StoreError
    */
-  async put(channelId: Hex, client: Address, appointment: Appointment.Appointment): Promise<void> {
+  async put(
+    channelId: Hex,
+    client: Address,
+    appointment: Appointment.Appointment,
+    isContested: boolean,
+  ): Promise<void> {
     const key = keyOf(channelId, appointment.seat)
     const write = Records.write(watchPrefix + key, WatchMessage.appointment, appointment)
     const place = { key, channelId, client, bytes: write.value?.length ?? 0 }
     this.#checkRoom(place)
     this.#remove(key)
     this.#add(place)
-    const outlived = this.#keepClaims(key, appointment)
+    const past = isContested ? this.#keepPast(key, appointment) : []
     this.#writing.set(key, appointment)
     try {
-      await this.#store.commit([write, ...outlived])
+      await this.#store.commit([write, ...past])
     } finally {
       if (this.#writing.get(key) === appointment) this.#writing.delete(key)
     }
   }
 
-  /** The state that was posted, where it is no longer the newest: the layer may settle by it. */
-  posted(key: string): Content | undefined {
-    return Records.read(this.#store, postedKey(key), WatchMessage.content)
+  /** Older states of a channel in dispute: the layer may settle by them. */
+  past(key: string): readonly Content[] {
+    return Past.read(this.#store, pastOf(key))
   }
 
-  /** What proves something on lanes of the posted state that `next` has no more. */
-  #keepClaims(key: string, next: Appointment.Appointment): Write[] {
-    const claims = [...next.claims, ...(this.get(key)?.claims ?? []), ...this.outlived(key)]
-    const kept = Appointment.outlived(this.posted(key), next.newest, claims)
-    return kept.length === 0 ? [] : [Records.write(outlivedKey(key), Records.outlived, kept)]
+  /** The state held so far, and what proves something on lanes of past states that `next` has no more. */
+  #keepPast(key: string, next: Appointment.Appointment): Write[] {
+    const held = this.get(key)
+    if (held === undefined) return []
+    const claims = [...next.claims, ...held.claims, ...this.outlived(key)]
+    const kept = Appointment.outlived([held.newest, ...this.past(key)], next.newest, claims)
+    const past = Past.keep(pastOf(key), held.newest)
+    if (kept.length === 0) return [past]
+    return [past, Records.write(outlivedKey(key), Records.outlived, kept)]
   }
 
-  /** Claims on lanes that are closed, but not in the state that was posted. */
+  /** Claims on lanes that are closed, but not in past states. */
   outlived(key: string): readonly Claim[] {
     return Records.read(this.#store, outlivedKey(key), Records.outlived) ?? []
   }
@@ -146,8 +157,9 @@ export class Appointments {
     if (held === undefined) return
     const states = [held.newest, Appointment.pendingContent(held)]
     const posted = Appointment.withRoot(channelId, root, states)
-    if (posted === undefined || posted.version === this.posted(key)?.version) return
-    await this.#store.commit([Records.write(postedKey(key), WatchMessage.content, posted)])
+    if (posted === undefined || this.past(key).some(({ version }) => version === posted.version))
+      return
+    await this.#store.commit([Past.keep(pastOf(key), posted)])
   }
 
   /** The channel is settled: its records go. */
@@ -156,8 +168,8 @@ export class Appointments {
     await this.#store.commit([
       { key: watchPrefix + key, value: undefined },
       { key: actionsKey(key), value: undefined },
-      { key: postedKey(key), value: undefined },
       { key: outlivedKey(key), value: undefined },
+      ...Past.forget(this.#store, pastOf(key)),
     ])
     this.#remove(key)
   }

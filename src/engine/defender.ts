@@ -24,6 +24,7 @@ import type { Bonds } from './bonds.js'
 import { type Book, isTransient } from './book.js'
 import { Guard, type Standing, type Ward } from './guard.js'
 import type { Lanes } from './lanes.js'
+import * as Past from './past.js'
 import type { Ledger, LedgerChannel, Network, Sleep, Store, Write } from './ports.js'
 import * as Records from './records.js'
 import { Watch } from './watch.js'
@@ -84,6 +85,8 @@ export class Defender {
   readonly #guard: Guard
   readonly #watch: Watch | undefined
   readonly #ended: AbortSignal
+  /** Channels that the layer has shown since our start. */
+  readonly #seen = new Set<Hex>()
 
   constructor(ports: DefenderPorts, ended: AbortSignal) {
     this.#ports = ports
@@ -109,7 +112,7 @@ export class Defender {
         ...ports,
         channels: () => ports.book.all().map(({ id }) => id),
         appointment: (id) => this.#appointment(id),
-        adopt: (appointment, posted) => this.#adopt(appointment, posted),
+        adopt: (appointment, past) => this.#adopt(appointment, past),
       },
       tower,
       ended,
@@ -145,26 +148,42 @@ export class Defender {
 
   /**
    * What a channel leaves behind here, in one write with its new state: nothing once it is over, and while the layer
-   * may settle by the posted state the claims on lanes that are closed since.
+   * may settle by an older one that state, and the claims on lanes that are closed since.
    */
   farewell(channel: Channel): Write[] {
     const { id } = channel
-    if (isOpen(channel)) return this.#keepClaims(channel)
-    const keys = [Records.watchKey, Records.postedKey, Records.outlivedKey, Records.forcedKey]
-    return keys.map((keyOf) => ({ key: keyOf(id), value: undefined }))
+    if (isOpen(channel)) return this.#isContested(id) ? this.#keepPast(channel) : []
+    const keys = [Records.watchKey, Records.outlivedKey, Records.forcedKey]
+    const own = keys.map((keyOf) => ({ key: keyOf(id), value: undefined }))
+    return [...own, ...Past.forget(this.#ports.store, Past.place(id))]
   }
 
-  #keepClaims({ id, phase, complete }: Channel): Write[] {
-    const posted = phase === 'live' ? undefined : this.#posted(id)
-    if (posted === undefined || complete === undefined) return []
-    const { payees } = this.#ports.lanes.of(id)
-    const claims = [...payees.flatMap(({ newest }) => newest ?? []), ...this.#outlived(id)]
-    const kept = outlived(posted, complete, claims)
-    return kept.length === 0 ? [] : [Records.write(Records.outlivedKey(id), Records.outlived, kept)]
+  /** Whether a challenge may run: one is seen to, or might have begun while we were away. */
+  #isContested(id: Hex): boolean {
+    return this.#guard.tends(id) || !this.#seen.has(id)
+  }
+
+  #keepPast({ id, complete }: Channel): Write[] {
+    const { book, lanes } = this.#ports
+    const before = book.get(id)?.complete
+    if (before === undefined || complete === undefined || before === complete) return []
+    const claims = [
+      ...lanes.of(id).payees.flatMap(({ newest }) => newest ?? []),
+      ...this.#outlived(id),
+    ]
+    const kept = outlived([before, ...this.#past(id)], complete, claims)
+    const past = Past.keep(Past.place(id), before)
+    if (kept.length === 0) return [past]
+    return [past, Records.write(Records.outlivedKey(id), Records.outlived, kept)]
   }
 
   #outlived(id: Hex): readonly Claim.Claim[] {
     return Records.read(this.#ports.store, Records.outlivedKey(id), Records.outlived) ?? []
+  }
+
+  /** The layer shows the channel. */
+  seen(id: Hex): void {
+    this.#seen.add(id)
   }
 
   /** The layer shows a dispute, and the root of the newest state posted. */
@@ -182,12 +201,13 @@ export class Defender {
     const ward = this.#ward(id)
     if (ward === undefined) return
     const posted = withRoot(id, root, [ward.newest, ...ward.others, ...shown])
-    if (posted === undefined || posted.version === this.#posted(id)?.version) return
-    await this.#ports.store.commit([Records.write(Records.postedKey(id), Records.posted, posted)])
+    if (posted === undefined || this.#past(id).some(({ version }) => version === posted.version))
+      return
+    await this.#ports.store.commit([Past.keep(Past.place(id), posted)])
   }
 
-  #posted(id: Hex): Content | undefined {
-    return Records.read(this.#ports.store, Records.postedKey(id), Records.posted)
+  #past(id: Hex): readonly Content[] {
+    return Past.read(this.#ports.store, Past.place(id))
   }
 
   /**
@@ -258,7 +278,7 @@ export class Defender {
     if (channel?.complete === undefined) return undefined
     const { parameters, seat, complete } = channel
     const pending = signed(channel)
-    const others = [pendingContent({ newest: complete, pending }), this.#posted(id)]
+    const others = [pendingContent({ newest: complete, pending }), ...this.#past(id)]
     return {
       channelId: id,
       parameters,
@@ -286,13 +306,13 @@ export class Defender {
   }
 
   /** Our disk is an old one where the tower holds more: what it holds is ours, and proves itself. */
-  async #adopt(appointment: Appointment, posted: Content | undefined): Promise<void> {
+  async #adopt(appointment: Appointment, past: Content | undefined): Promise<void> {
     const { book, lanes, ledger } = this.#ports
     const id = book.idOf(appointment.parameters)
     await book.restore(appointment)
     const { challenge } = (await ledger.channel(id)) ?? {}
     if (challenge !== undefined)
-      await this.#keepPosted(id, challenge.root, [appointment.newest, posted])
+      await this.#keepPosted(id, challenge.root, [appointment.newest, past])
     for (const claim of appointment.claims)
       await lanes.payee(id, claim.signed.voucher.lane)?.restore(claim)
   }

@@ -22,7 +22,7 @@ export type Ward = {
   readonly parameters: Parameters
   readonly seat: number
   readonly newest: Complete
-  /** What else the layer may settle by: the next state, once the seat has signed it, and the posted one. */
+  /** What else the layer may settle by: the next state, once the seat has signed it, and past ones. */
   readonly others: readonly Content[]
   /** What the seat can prove on a lane that pays it. */
   readonly claim: (lane: bigint) => Claim.Claim | undefined
@@ -93,7 +93,12 @@ export class Guard {
 
   /** Looks once more at a ward that is seen to; what nobody disputes is left alone. */
   wake(key: string): void {
-    if (this.#tended.has(key)) this.tend(key)
+    if (this.tends(key)) this.tend(key)
+  }
+
+  /** Whether a ward is seen to: what was shown for it may lie on the layer, and not be seen there yet. */
+  tends(key: string): boolean {
+    return this.#tended.has(key)
   }
 
   /** How a ward stands on the layer, and what is planned. @throws LedgerError */

@@ -143,7 +143,10 @@ export class Node {
         },
         onMissing: (channel) => this.#channels.reach(channel),
         versionMax: (id) => bonds.versionMax(id),
-        onView: (channel, view) => bonds.heed(channel, view),
+        onView: (channel, view) => {
+          this.#defender.seen(channel.id)
+          return bonds.heed(channel, view)
+        },
         onDispute: (id, root) => this.#defender.disputed(id, root),
         onProblem: (error) => this.#problem(error),
       },

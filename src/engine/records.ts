@@ -14,7 +14,6 @@ import * as Message from '../core/message.js'
 import type { Meter, Purchase } from '../core/meter.js'
 import { signed } from '../core/proposal.js'
 import * as StreamMessage from '../core/stream-message.js'
-import * as WatchMessage from '../core/watch-message.js'
 import type { Store, Write } from './ports.js'
 import * as Wire from './wire.js'
 
@@ -87,12 +86,8 @@ export function covered(
 export const watchPrefix = 'watched/'
 export const watchKey = (channelId: Hex): string => `${watchPrefix}${channelId}`
 
-/** A state of a disputed channel that was posted, and may be older by now than our newest. */
-export const posted = WatchMessage.content
-export const postedKey = (channelId: Hex): string => `posted/${channelId}`
-
-/** What we can prove on lanes that the posted state has and our newest has no more. */
-export const outlived = WatchMessage.claims
+/** What we can prove on lanes that a past state has and our newest has no more. */
+export const outlived = Codec.list(Message.claim, limits.pastMax * limits.lanesMax)
 export const outlivedKey = (channelId: Hex): string => `outlived/${channelId}`
 
 /** The version that we posted, or asked the layer to post: two newer ones would cost us the bond. */

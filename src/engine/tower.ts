@@ -7,6 +7,7 @@ import { EventEmitter } from 'node:events'
 import * as Amount from '../core/amount.js'
 import * as Appointment from '../core/appointment.js'
 import type { Address, Hex } from '../core/bytes.js'
+import type { Content } from '../core/complete.js'
 import type { Action } from '../core/defence.js'
 import { SluiceError, toProblem } from '../core/errors.js'
 import * as Introduction from '../core/introduction.js'
@@ -171,7 +172,7 @@ export class Tower {
     const appointment = this.#held.get(key)
     if (appointment === undefined) return undefined
     const { parameters, seat, newest, claims } = appointment
-    const others = [Appointment.pendingContent(appointment), this.#held.posted(key)]
+    const others = [Appointment.pendingContent(appointment), ...this.#held.past(key)]
     return {
       channelId: channelOf(key),
       parameters,
@@ -246,7 +247,9 @@ export class Tower {
         for (const key of this.#held.of(client)) {
           const appointment = this.#held.get(key)
           if (appointment === undefined) continue
-          await talk.send({ type: 'held', appointment, posted: this.#held.posted(key) })
+          const kept: readonly (Content | undefined)[] = this.#held.past(key)
+          for (const past of kept.length === 0 ? [undefined] : kept)
+            await talk.send({ type: 'held', appointment, past })
         }
         return talk.send({ type: 'consulted' })
       case 'ping':
@@ -304,7 +307,8 @@ export class Tower {
     const recover = await this.#recover(appointment, this.#held.get(key))
     const context = { domain: ledger.domain, recover, walk: crypto.chain.walk }
     Appointment.check(context, appointment, this.#held.get(key))
-    await this.#held.put(channelId, client, appointment)
+    const isContested = view.challenge !== undefined || this.#guard.tends(key)
+    await this.#held.put(channelId, client, appointment, isContested)
     this.events.emit('appointment', { channelId, seat, version: newest.version })
     if (view.challenge !== undefined) this.#guard.tend(key)
     return time

@@ -28,10 +28,7 @@ export type WatchPorts = {
   /** What is durable here; undefined for a channel that needs no tower. */
   readonly appointment: (channelId: Hex) => Appointment.Appointment | undefined
   /** Takes over whatever the tower holds that is newer than ours. */
-  readonly adopt: (
-    appointment: Appointment.Appointment,
-    posted: Content | undefined,
-  ) => Promise<void>
+  readonly adopt: (appointment: Appointment.Appointment, past: Content | undefined) => Promise<void>
   readonly onProblem: (error: SluiceError) => void
 }
 
@@ -168,7 +165,7 @@ export class Watch {
   async #consult({ talk }: Session): Promise<void> {
     let message = await this.#request(talk, { type: 'consult' })
     for (; message.type === 'held'; message = await this.#next(talk))
-      await this.#ports.adopt(message.appointment, message.posted)
+      await this.#ports.adopt(message.appointment, message.past)
     if (message.type !== 'consulted') throw unexpected(message)
   }
 

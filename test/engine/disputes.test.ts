@@ -171,6 +171,64 @@ for (const [what, ...ends] of [['a lane'], ['its channel', { type: 'final' }]] a
     await expectEnds(it, payee, 120n)
   })
 
+describe('a state that was shown and is not the newest any more', () => {
+  it('is kept, though its answer was not seen on the ledger before the next came', async () => {
+    const { store, written } = silentAfter(2n)
+    const payee = await world.person('payee', { store })
+    const it = await quarrel(world, payee)
+    await pay(it, payee, 120n)
+    it.raw.claimOn = () => 120n
+    await lose(it, [{ type: 'lane-close', lane: 0n, claim: 120n }])
+    const late = Quarrel.lag(payee.ledger)
+    await post(it, 0)
+    await happened(it, 'answered')
+    const { signatures = [] } = it.states[2] ?? {}
+    it.link.send({ type: 'complete', channelId: it.id, version: 2n, signatures })
+    await written
+    await payee.crash()
+    late.catchUp()
+    await expectOld(it, payee)
+  })
+
+  it('is kept by a node that was killed after it had shown it, and has not seen the ledger since', async () => {
+    const { store, written } = silentAfter(2n)
+    const payee = await world.person('payee', { store })
+    const it = await quarrel(world, payee)
+    await pay(it, payee, 120n)
+    it.raw.claimOn = () => 120n
+    await lose(it, [{ type: 'lane-close', lane: 0n, claim: 120n }])
+    payee.disk.full = true
+    await post(it, 0)
+    await happened(it, 'answered')
+    await payee.crash()
+    payee.disk.full = false
+    const { channel } = payee.ledger
+    payee.ledger.channel = () => new Promise(() => undefined)
+    await payee.start()
+    const link = await it.raw.connect(payee.address)
+    link.send(it.raw.hello(link))
+    await link.next('hello')
+    const complete = it.states[2]
+    link.send({ type: 'sync', channelId: it.id, complete, dropped: 0, refused: 0 })
+    await written
+    await payee.crash()
+    payee.ledger.channel = channel
+    await expectOld(it, payee)
+  })
+
+  /** The windows pass, and the payee comes back: the layer settles by state 1, and its newest is state 2. */
+  async function expectOld(it: Quarrel.Quarrel, payee: Person): Promise<void> {
+    await world.advance(window)
+    await payee.start()
+    expect(payee.node.channel(it.id)?.complete?.version).toBe(2n)
+    await happened(it, 'redeemed')
+    await world.advance(window)
+    await happened(it, 'closed')
+    await expectEnds(it, payee, 120n)
+    expect(payee.problems).toEqual([])
+  }
+})
+
 /** A disk that takes a channel's state of this version, and never says so; `written` resolves then. */
 function silentAfter(version: bigint) {
   let tell = (): void => undefined

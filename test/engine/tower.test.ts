@@ -78,32 +78,39 @@ describe('with its client away', () => {
     await expectLateEnds(it, 77n)
   })
 
-  it('redeems a lane whose end came too late to be shown, by the state before it', async () => {
-    const it = await quarrel(world, seller)
-    await pay(it, seller, 120n)
-    it.raw.claimOn = () => 120n
-    await Quarrel.lose(it, [{ type: 'lane-close', lane: 0n, claim: 120n }])
-    await seller.node.watched()
-    await expect.poll(() => held(it)?.pending?.version).toBe(2n)
-    const { parameters, seat } = heldBy(it)
-    await seller.crash()
-    await post(it, 1)
-    const newest = it.states[2]
-    if (newest === undefined) throw new Error('there is no state 2')
-    const client = await talk(it, tower, seller.keys.signing)
-    // It is killed before it can show the layer what it has just been given.
-    const killed = new Promise<void>((resolve) => {
-      tower.tower.events.once('appointment', () => resolve(tower.crash()))
+  for (const [state, posted] of [
+    ['the state before it', 1],
+    ['the state that it showed itself and has not seen on the ledger yet', 0],
+  ] as const)
+    it(`redeems a lane whose end came too late to be shown, by ${state}`, async () => {
+      const it = await quarrel(world, seller)
+      await pay(it, seller, 120n)
+      it.raw.claimOn = () => 120n
+      await Quarrel.lose(it, [{ type: 'lane-close', lane: 0n, claim: 120n }])
+      await seller.node.watched()
+      await expect.poll(() => held(it)?.pending?.version).toBe(2n)
+      const { parameters, seat } = heldBy(it)
+      await seller.crash()
+      const late = Quarrel.lag(tower.ledger)
+      await post(it, posted)
+      if (posted === 0) await happened(it, 'answered')
+      const newest = it.states[2]
+      if (newest === undefined) throw new Error('there is no state 2')
+      const client = await talk(it, tower, seller.keys.signing)
+      // It is killed before it can show the layer what it has just been given.
+      const killed = new Promise<void>((resolve) => {
+        tower.tower.events.once('appointment', () => resolve(tower.crash()))
+      })
+      const appointment = { parameters, seat, newest, pending: undefined, claims: [] }
+      await expect(client.appoint(appointment)).rejects.toMatchObject({ code: 'CONNECTION_CLOSED' })
+      await killed
+      late.catchUp()
+      await world.advance(window)
+      await tower.start()
+      expect(heldBy(it)).toMatchObject({ newest: { version: 2n }, claims: [] })
+      await happened(it, 'redeemed')
+      await expectLateEnds(it, 120n)
     })
-    const appointment = { parameters, seat, newest, pending: undefined, claims: [] }
-    await expect(client.appoint(appointment)).rejects.toMatchObject({ code: 'CONNECTION_CLOSED' })
-    await killed
-    await world.advance(window)
-    await tower.start()
-    expect(heldBy(it)).toMatchObject({ newest: { version: 2n }, claims: [] })
-    await happened(it, 'redeemed')
-    await expectLateEnds(it, 120n)
-  })
 
   it('goes on after it was killed itself, at any point of the dispute', async () => {
     const it = await quarrel(world, seller)

@@ -9,7 +9,7 @@ import type { Complete } from '../../../src/core/complete.js'
 import * as Dispute from '../../../src/core/dispute.js'
 import * as State from '../../../src/core/state.js'
 import * as Update from '../../../src/core/update.js'
-import type { Ledger, LedgerEvent } from '../../../src/engine/ports.js'
+import type { Ledger, LedgerChannel, LedgerEvent } from '../../../src/engine/ports.js'
 import type { Person, World } from '../../support/world.js'
 import { RawLane } from './raw-lane.js'
 import { type RawLink, type RawPeer, rawPeer } from './raw-peer.js'
@@ -120,6 +120,22 @@ export async function answer({ raw, id, states }: Quarrel, version: number): Pro
   const complete = states[version]
   if (complete === undefined) throw new Error(`there is no state ${version}`)
   await raw.ledger.answer(raw.channel(id).parameters, Dispute.posting(id, complete))
+}
+
+/** From here on somebody's ledger shows a channel as it was first challenged, until it has caught up. */
+export function lag(ledger: Ledger): { catchUp(): void } {
+  const { channel } = ledger
+  let first: LedgerChannel | undefined
+  ledger.channel = async (id) => {
+    const view = first ?? (await channel(id))
+    if (view?.challenge !== undefined) first = view
+    return view
+  }
+  return {
+    catchUp() {
+      ledger.channel = channel
+    },
+  }
 }
 
 /** Waits for the `count`th event of a type in the channel, and returns it. */

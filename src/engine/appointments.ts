@@ -63,6 +63,8 @@ export class Appointments {
   readonly #byChannel = new Map<Hex, Set<string>>()
   /** On its way to the disk: what comes next is measured by it. */
   readonly #writing = new Map<string, Appointment.Appointment>()
+  /** Transactions spent since our start: several count at once, and on a disk that is full. */
+  readonly #spentNow = new Map<string, number>()
   #bytes = 0
 
   constructor(store: Store, limits: TowerLimits) {
@@ -172,19 +174,22 @@ export class Appointments {
       ...Past.forget(this.#store, pastOf(key)),
     ])
     this.#remove(key)
+    this.#spentNow.delete(key)
   }
 
-  /** Whether the tower may spend another transaction here. */
-  mayAct(key: string): boolean {
-    return this.#actions(key) < this.#limits.actionsMax
+  /** Whether the tower may spend another transaction here, while so many are under way. */
+  mayAct(key: string, underWay: number): boolean {
+    return this.#spent(key) + underWay < this.#limits.actionsMax
   }
 
   async countAction(key: string): Promise<void> {
-    await this.#store.commit([Records.write(actionsKey(key), actions, this.#actions(key) + 1)])
+    const spent = this.#spent(key) + 1
+    this.#spentNow.set(key, spent)
+    await this.#store.commit([Records.write(actionsKey(key), actions, spent)])
   }
 
-  #actions(key: string): number {
-    return Records.read(this.#store, actionsKey(key), actions) ?? 0
+  #spent(key: string): number {
+    return this.#spentNow.get(key) ?? Records.read(this.#store, actionsKey(key), actions) ?? 0
   }
 
   #checkRoom({ key, client, bytes }: Place): void {

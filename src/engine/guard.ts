@@ -33,8 +33,8 @@ export type GuardPorts = {
   readonly sleep: Sleep
   /** Newest knowledge of a ward; undefined once it is no concern any more. */
   readonly find: (key: string) => Ward | undefined
-  /** Whether an action is ours to take; false leaves it to others. */
-  readonly may: (key: string, action: Defence.Action) => boolean
+  /** Whether an action is ours to take, while so many are under way; false leaves it to others. */
+  readonly may: (key: string, action: Defence.Action, underWay: number) => boolean
   /** The layer has done it. */
   readonly onDone: (key: string, action: Defence.Action) => Promise<void>
   /** What the layer has paid on a lane, cumulative; where that is more than our claim, it is adopted. */
@@ -67,6 +67,12 @@ type Task = {
 const pollMs = 30_000
 const pauseMs = 250
 const retryMs = 1_000
+
+/**
+ * Redemptions of one ward at once: on a slow layer each waits for its blocks, and all of them have one deadline. What
+ * has none goes one by one.
+ */
+const redeemMax = 8
 
 export class Guard {
   readonly #ports: GuardPorts
@@ -110,7 +116,9 @@ export class Guard {
     const states = [ward.newest, ...ward.others]
     const frozen = isFrozen ? withRoot(ward.channelId, challenge.root, states)?.body : undefined
     const lanes = new Map<bigint, LedgerLane>()
-    for (const { id } of frozen?.lanes ?? []) lanes.set(id, await ledger.lane(ward.channelId, id))
+    await sideBySide(frozen?.lanes ?? [], redeemMax, async ({ id }) => {
+      lanes.set(id, await ledger.lane(ward.channelId, id))
+    })
     const settled = (id: bigint): LedgerLane => lanes.get(id) ?? { claim: 0n, swept: false }
     const { assets } = ward.parameters
     const least = (asset: number): bigint => gainMin(assets[asset] ?? zeroAddress)
@@ -148,15 +156,18 @@ export class Guard {
       const { time, plan, lanes } = standing
       if (plan.isLost) this.#ports.onProblem(unknownState(ward.channelId))
       for (const [lane, { claim }] of lanes) this.#ports.onSettled(key, lane, claim)
-      let [acted, failed] = [false, false]
-      for (const action of plan.actions) {
-        if (this.#ended.aborted) return undefined
-        if (!this.#ports.may(key, action)) continue
-        if (await this.#perform(ward, standing, action)) {
-          acted = true
-          await this.#ports.onDone(key, action)
-        } else failed = true
+      let [acted, failed, underWay] = [false, false, 0]
+      const act = async (action: Defence.Action): Promise<void> => {
+        if (this.#ended.aborted || !this.#ports.may(key, action, underWay)) return
+        underWay += 1
+        const isDone = await this.#goes(() => this.#call(ward, standing, action))
+        underWay -= 1
+        if (isDone) acted = true
+        if (!isDone || !(await this.#goes(() => this.#ports.onDone(key, action)))) failed = true
       }
+      const isUrgent = ({ type }: Defence.Action): boolean => type === 'redeem'
+      await sideBySide(plan.actions.filter(isUrgent), redeemMax, act)
+      for (const action of plan.actions) if (!isUrgent(action)) await act(action)
       if (failed) return retryMs
       if (acted) return pauseMs
       if (plan.until === undefined) return undefined
@@ -167,10 +178,10 @@ export class Guard {
     }
   }
 
-  /** Does one action; what the layer refuses is said and tried again later, and holds up no other. */
-  async #perform(ward: Ward, standing: Standing, action: Defence.Action): Promise<boolean> {
+  /** Whether it went well; what the layer refuses is said and tried again later, and holds up no other. */
+  async #goes(task: () => Promise<void>): Promise<boolean> {
     try {
-      await this.#call(ward, standing, action)
+      await task()
       return true
     } catch (error) {
       this.#problem(error)
@@ -202,6 +213,19 @@ export class Guard {
     const { code, message } = toProblem(error)
     this.#ports.onProblem(error instanceof SluiceError ? error : new GuardError(code, message))
   }
+}
+
+/** Does `work` for each, the first ones first, so many at once. */
+async function sideBySide<T>(
+  items: readonly T[],
+  most: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const left = items.values()
+  const workOn = async (): Promise<void> => {
+    for (const item of left) await work(item)
+  }
+  await Promise.all(Array.from({ length: most }, workOn))
 }
 
 function holdingOf({ channelId, seat, newest, others, claim }: Ward): Defence.Holding {

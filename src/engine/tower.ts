@@ -75,7 +75,7 @@ export class Tower {
         sleep,
         gainMin: (asset) => Amount.larger(limits.gainMin, ledger.redeemFee(asset)),
         find: (key) => this.#ward(key),
-        may: (key, action) => this.#may(key, action),
+        may: (key, action, underWay) => this.#may(key, action, underWay),
         onDone: (key, action) => this.#onDone(key, action),
         onSettled: () => undefined,
         onOver: (key) => void this.#release(key),
@@ -187,9 +187,9 @@ export class Tower {
   }
 
   /** Only what cannot wait for the client, and only so often. */
-  #may(key: string, { type }: Action): boolean {
+  #may(key: string, { type }: Action, underWay: number): boolean {
     if (type === 'freeze' || type === 'sweep') return false
-    if (this.#held.mayAct(key)) return true
+    if (this.#held.mayAct(key, underWay)) return true
     this.#problem(
       new TowerError(
         'ACTIONS_SPENT',

@@ -2,6 +2,7 @@
  * Transactions of one account: numbered here so that several can be under way, replaced when the chain leaves them
  * lying, and believed only once enough blocks lie on them. What a reorganisation throws out is sent again.
  */
+import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type Address,
@@ -53,6 +54,8 @@ type Sent = { readonly raw: Hex; readonly hash: Hex }
 
 export function createSender(options: Options): Sender {
   const { client, chainId, account, sign, confirmations, pollMs, stuckMs, signal } = options
+  // Each transaction that waits for its blocks listens to it.
+  setMaxListeners(0, signal)
   /** Number of our next transaction, as far as we know. */
   let next = 0
   /** Transactions of ours that are numbered and not settled. */

@@ -272,11 +272,20 @@ it('approves what is due and no more', async () => {
   expect(await ledger.balance(mine.address, evm.token)).toBe(900n)
 })
 
-it('has many calls of one account under way at once', async () => {
+it('has many calls of one account wait for one block', async () => {
   const mine = await rich()
   const ledger = await connectAs(mine, [evm.url])
-  const opened = await Promise.all(Array.from({ length: 12 }, () => open(ledger, mine)))
-  for (const { id } of opened) expect((await ledger.channel(id))?.status).toBe('funding')
+  await evm.client.setAutomine(false)
+  try {
+    const opening = Promise.all(Array.from({ length: 12 }, () => open(ledger, mine)))
+    const pending = () =>
+      evm.client.getTransactionCount({ address: mine.address, blockTag: 'pending' })
+    await expect.poll(pending, { timeout: 20_000 }).toBe(12)
+    await evm.client.mine({ blocks: 1 })
+    for (const { id } of await opening) expect((await ledger.channel(id))?.status).toBe('funding')
+  } finally {
+    await evm.client.setAutomine(true)
+  }
 })
 
 it('raises the fee of what lies about, and both are one call', async () => {

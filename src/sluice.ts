@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { setTimeout as after } from 'node:timers/promises'
+import { setTimeout as after, setImmediate as turn } from 'node:timers/promises'
 import type { Libp2p } from '@libp2p/interface'
 import * as Amount from './core/amount.js'
 import { type Address, equals, zeroAddress } from './core/bytes.js'
@@ -396,8 +396,11 @@ const viewOf = (
   secp256k1: Engine['secp256k1'],
 ): Promise<EmbeddedLedger> => connect(transport, accountOf(key, secp256k1))
 
-const sleep: Sleep = (ms, signal) =>
-  after(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined)
+const sleep: Sleep = (ms, signal) => {
+  const options = signal === undefined ? {} : { signal }
+  const over = ms === 0 ? turn(undefined, options) : after(ms, undefined, options)
+  return over.catch(() => undefined)
+}
 
 export { parseAsset } from './ledger/evm/address.js'
 export { checkListen, parseTarget as checkAddress } from './net/address.js'

@@ -126,6 +126,7 @@ export class Peers {
       onMessage: (from, message) => this.#onMessage(from, message),
       onPayFrames: (from, bodies) => this.#onPayFrames(from, bodies),
       onProblem: (_, error) => this.#ports.onProblem(error),
+      pause: () => this.#ports.sleep(0),
     })
     const peer: Peer = { link, number: ++this.#connections, isReady: false }
     if (connection.closed.aborted) return peer

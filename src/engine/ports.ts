@@ -196,7 +196,7 @@ export type Ledger = {
 /** Milliseconds since the Unix epoch. Tests and the simulator pass their own. */
 export type Clock = () => number
 
-/** Resolves after `ms` milliseconds, or at once when aborted. */
+/** Resolves after `ms` milliseconds, for 0 in the next turn of the event loop; or at once when aborted. */
 export type Sleep = (ms: number, signal?: AbortSignal) => Promise<void>
 
 /** `size` unpredictable bytes. */

@@ -216,18 +216,21 @@ export class Defender {
    */
   async challenge(id: Hex): Promise<void> {
     await this.consulted()
+    const { bonds } = this.#ports
+    const isFirst = bonds.versionMax(id) === undefined
     try {
       await this.#post(id)
     } catch (error) {
       if (isTransient(error)) void this.#insist(id)
-      else if (!(error instanceof DefenceError)) await this.#ports.bonds.release(id)
+      // What an earlier call asked for may have come to the layer all the same.
+      else if (isFirst && !(error instanceof DefenceError)) await bonds.release(id)
       throw error
     }
   }
 
   /** The layer did not answer, and may have taken it: what the owner wants is asked for until it is so. */
   async #insist(id: Hex): Promise<void> {
-    const { sleep, onProblem, bonds } = this.#ports
+    const { sleep, onProblem } = this.#ports
     while (!this.#ended.aborted) {
       await sleep(retryMs, this.#ended)
       try {
@@ -235,7 +238,7 @@ export class Defender {
       } catch (error) {
         if (error instanceof DefenceError || this.#ended.aborted) return
         if (error instanceof SluiceError) onProblem(error)
-        if (!isTransient(error)) return bonds.release(id).catch(() => undefined)
+        if (!isTransient(error)) return
       }
     }
   }

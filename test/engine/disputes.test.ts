@@ -6,6 +6,7 @@ import * as Price from '../../src/core/price.js'
 import type { LedgerEvent, Store, Write } from '../../src/engine/ports.js'
 import * as Records from '../../src/engine/records.js'
 import * as Wire from '../../src/engine/wire.js'
+import { LedgerError } from '../../src/ledger/error.js'
 import { challengePeriod, createWorld, type Person, quiet, type World } from '../support/world.js'
 import * as Quarrel from './support/quarrel.js'
 import { RawLane } from './support/raw-lane.js'
@@ -287,6 +288,30 @@ it('an honest poster keeps its bond: after a state that was signed before comes 
   await runOut(it)
   expect(await story(it)).not.toContain('punished')
   expect(await seller.balance()).toBe(120n + challengeBond)
+})
+
+it('an honest poster keeps its bond, too, where the layer took what it did not answer, and refuses the next', async () => {
+  const it = await quarrel(world, seller)
+  const { ledger } = seller
+  await it.raw.ledger.faucet(ledger.account, 2n * ledger.challengeBond)
+  const { challenge } = ledger
+  const unanswered = new LedgerError('LEDGER_UNREACHABLE', 'the answer is lost')
+  ledger.challenge = async (...first) => {
+    ledger.challenge = async (...second) => {
+      await challenge.apply(ledger, first)
+      // From here on it sees nothing of the layer.
+      ledger.channel = () => Promise.reject(unanswered)
+      await challenge.apply(ledger, second)
+    }
+    throw unanswered
+  }
+  const asked = seller.node.challenge(it.id)
+  await expect(asked).rejects.toMatchObject({ code: 'LEDGER_UNREACHABLE' })
+  await advance(it)
+  const again = seller.node.challenge(it.id)
+  await expect(again).rejects.toMatchObject({ code: 'CHANNEL_CHALLENGED' })
+  void advance(it)
+  expect(await it.link.next('refuse')).toMatchObject({ code: 'BOND_AT_STAKE' })
 })
 
 it('a claim higher than ours that the payer redeems itself is adopted', async () => {

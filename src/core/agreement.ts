@@ -126,9 +126,7 @@ function weigh(
     // Ours wins: the peer will take it, or refuse it.
     if (own(channel) !== undefined && channel.seat < from) return { channel, effects: [] }
   }
-  const isSigned = signature !== undefined
-  if (!isKnown)
-    Proposal.check(context, channel, from, updates, isSigned || !context.synced, isSigned)
+  if (!isKnown) Proposal.check(context, channel, from, updates, signature !== undefined)
   const signatures = (isKnown ? known.signatures : blank(channel)).slice()
   if (signature !== undefined) signatures[from] = signature
   const proposal = { proposer: from, version, attempt, seal, updates, oks: [], signatures }

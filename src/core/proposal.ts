@@ -25,8 +25,8 @@ export type Proposal = {
 }
 
 /**
- * Whether we may take part in what `proposer` wants. `isOld`: it was open before this connection, or somebody
- * has signed it, as `isSigned` says; a challenge that came later does not stop what we may have signed.
+ * Whether we may take part in what `proposer` wants. `isSigned`: somebody has signed it. Where that is so, or the
+ * proposal may be from before this connection, a challenge that came later does not stop what we may have signed.
  * @throws ProposalError, UpdateError
  */
 export function check(
@@ -34,13 +34,12 @@ export function check(
   channel: Channel.Channel,
   proposer: number,
   updates: readonly Update.Update[],
-  isOld = false,
-  isSigned = isOld,
+  isSigned = false,
 ): void {
   const { body, version } = changeable(channel)
   checkBond(context, version + 1n)
   const next = Update.apply(body, updates)
-  if (!isOld) checkPhase(channel, next.kind)
+  if (!isSigned && context.synced) checkPhase(channel, next.kind)
   for (const update of updates) {
     checkClaim(context, channel, body, update, isSigned)
     if (proposer !== channel.seat) checkOwner(proposer, update)

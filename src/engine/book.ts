@@ -16,6 +16,7 @@ import { follow } from './follow.js'
 import { Notifier } from './notifier.js'
 import type { Ledger, LedgerChannel, Sleep, Store, Write } from './ports.js'
 import * as Records from './records.js'
+import { isTransient } from './retry.js'
 import * as Wire from './wire.js'
 
 /** What the book needs; `context` signs with the seat's key. */
@@ -475,11 +476,6 @@ export const seatOf = ({ parameters }: Channel.Channel, signer: Address): number
 
 /** Why a proposal was dropped that may well be made again. */
 const isPassing: ReadonlySet<string> = new Set(['BUSY', 'REFUSED_BEFORE', 'VERSION_TAKEN'])
-
-/** What passes by itself, or by the owner's making room. */
-export const isTransient = (error: unknown): boolean =>
-  error instanceof SluiceError &&
-  (error.code === 'LEDGER_UNREACHABLE' || error.code === 'DISK_FULL')
 
 const asSluiceError = (error: unknown): SluiceError => {
   if (error instanceof SluiceError) return error

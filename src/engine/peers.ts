@@ -223,7 +223,7 @@ export class Peers {
   }
 
   async #onSettle(link: Link, channelId: Hex): Promise<void> {
-    const { lanes, onProblem } = this.#ports
+    const { lanes } = this.#ports
     // One answer will do: who asks again and again has nobody dialled again and again.
     if (link.settling.has(channelId)) return
     link.settling.add(channelId)
@@ -239,9 +239,7 @@ export class Peers {
       const claims = lanes.of(channelId).payees.map(({ id, held }) => ({ lane: id, claim: held }))
       link.send({ type: 'settled', channelId, idle: isIdle, claims })
     } catch (error) {
-      if (!link.isOpen) return
-      const { code, message } = toProblem(error)
-      onProblem(new LinkError(code, message))
+      if (link.isOpen) this.#problem(error)
     } finally {
       link.settling.delete(channelId)
     }
@@ -249,15 +247,19 @@ export class Peers {
 
   /** Who is away is told; where nothing is on its way the others need not wait for it. */
   async #reachPayee({ channelId, id }: Payer, signal: AbortSignal): Promise<void> {
-    const { book, lanes, reach, onProblem } = this.#ports
+    const { book, lanes, reach } = this.#ports
     const [channel, signer] = [book.get(channelId), lanes.payeeOf(channelId, id)]
     if (channel === undefined || signer === undefined) return
     try {
       await reach(channel, signer, signal)
     } catch (error) {
-      const { code, message } = toProblem(error)
-      onProblem(new LinkError(code, message))
+      this.#problem(error)
     }
+  }
+
+  #problem(error: unknown): void {
+    const { code, message } = toProblem(error)
+    this.#ports.onProblem(new LinkError(code, message))
   }
 
   async #onMessage(link: Link, message: Message): Promise<void> {

@@ -1,8 +1,13 @@
 /** Once more after a while, however many failures ask for it until then: a disk that was full may have room. */
-import { isTransient } from './book.js'
+import { SluiceError } from '../core/errors.js'
 import type { Sleep } from './ports.js'
 
 const retryMs = 1_000
+
+/** What passes by itself, or by the owner's making room. */
+export const isTransient = (error: unknown): boolean =>
+  error instanceof SluiceError &&
+  (error.code === 'LEDGER_UNREACHABLE' || error.code === 'DISK_FULL')
 
 export class Retry {
   readonly #sleep: Sleep

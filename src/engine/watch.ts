@@ -51,8 +51,8 @@ export class Watch {
   readonly #dirty = new Set<Hex>()
   /** Refused, and offered again after a while. */
   readonly #refused = new Set<Hex>()
-  /** The one that waits for its receipt. */
-  #pushing: Hex | undefined
+  /** One waits for its receipt. */
+  #isPushing = false
   #isAlive = false
   #isConsulted = false
 
@@ -94,8 +94,7 @@ export class Watch {
 
   /** Resolves once the tower has receipted all that is durable here; what it refuses is offered again. */
   pushed(signal: AbortSignal = this.#ended): Promise<void> {
-    const isPushed = (): boolean =>
-      this.#dirty.size + this.#refused.size === 0 && this.#pushing === undefined
+    const isPushed = (): boolean => this.#dirty.size + this.#refused.size === 0 && !this.#isPushing
     return this.#changed.until(() => this.#isConsulted && isPushed(), signal)
   }
 
@@ -173,14 +172,14 @@ export class Watch {
   async #pushAll(session: Session): Promise<void> {
     for (const channelId of [...this.#dirty]) {
       this.#dirty.delete(channelId)
-      this.#pushing = channelId
+      this.#isPushing = true
       try {
         await this.#pushOne(session, channelId)
       } catch (error) {
         this.#dirty.add(channelId)
         throw error
       } finally {
-        this.#pushing = undefined
+        this.#isPushing = false
       }
     }
     this.#changed.notify()

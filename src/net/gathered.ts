@@ -11,9 +11,9 @@ import { atEndOfTurn } from './turn.js'
 const gatheredMax = 16_384
 
 export const gatheredNoise =
-  (create = noise()) =>
-  (components: Parameters<typeof create>[0]): ConnectionEncrypter => {
-    const encrypter = create(components)
+  () =>
+  (components: Parameters<ReturnType<typeof noise>>[0]): ConnectionEncrypter => {
+    const encrypter = noise()(components)
     return {
       protocol: encrypter.protocol,
       secureInbound: (connection, options) => encrypter.secureInbound(gather(connection), options),

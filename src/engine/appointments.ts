@@ -48,8 +48,6 @@ export const watchPrefix = 'watch/'
 const actions = Codec.integer(Number.MAX_SAFE_INTEGER)
 const actionsKey = (key: string): string => `watch-actions/${key}`
 
-const outlivedKey = (key: string): string => `watch-outlived/${key}`
-
 const pastOf = (key: string): string => `watch-past/${key}`
 
 /** Names a seat of a channel. */
@@ -123,7 +121,7 @@ export class Appointments {
     this.#checkRoom(place)
     this.#remove(key)
     this.#add(place)
-    const past = isContested ? this.#keepPast(key, appointment) : []
+    const past = isContested ? this.#replaced(key, appointment) : []
     this.#writing.set(key, appointment)
     try {
       await this.#store.commit([write, ...past])
@@ -132,25 +130,20 @@ export class Appointments {
     }
   }
 
-  /** Older states of a channel in dispute: the layer may settle by them. */
-  past(key: string): readonly Content[] {
-    return Past.read(this.#store, pastOf(key))
-  }
-
-  /** The state held so far, and what proves something on lanes of past states that `next` has no more. */
-  #keepPast(key: string, next: Appointment.Appointment): Write[] {
+  #replaced(key: string, { newest, claims }: Appointment.Appointment): Write[] {
     const held = this.get(key)
     if (held === undefined) return []
-    const claims = [...next.claims, ...held.claims, ...this.outlived(key)]
-    const kept = Appointment.outlived([held.newest, ...this.past(key)], next.newest, claims)
-    const past = Past.keep(pastOf(key), held.newest)
-    if (kept.length === 0) return [past]
-    return [past, Records.write(outlivedKey(key), Records.outlived, kept)]
+    return Past.replace(this.#store, pastOf(key), held.newest, newest, [...claims, ...held.claims])
+  }
+
+  /** Older states of a channel in dispute: the layer may settle by them. */
+  past(key: string): readonly Content[] {
+    return Past.states(this.#store, pastOf(key))
   }
 
   /** Claims on lanes that are closed, but not in past states. */
   outlived(key: string): readonly Claim[] {
-    return Records.read(this.#store, outlivedKey(key), Records.outlived) ?? []
+    return Past.claims(this.#store, pastOf(key))
   }
 
   /** The layer shows a state with this root: it is kept from now on, whatever newer ones may come. */
@@ -159,9 +152,8 @@ export class Appointments {
     if (held === undefined) return
     const states = [held.newest, Appointment.pendingContent(held)]
     const posted = Appointment.withRoot(channelId, root, states)
-    if (posted === undefined || this.past(key).some(({ version }) => version === posted.version))
-      return
-    await this.#store.commit([Past.keep(pastOf(key), posted)])
+    const writes = Past.show(this.#store, pastOf(key), posted)
+    if (writes.length > 0) await this.#store.commit(writes)
   }
 
   /** The channel is settled: its records go. */
@@ -170,7 +162,6 @@ export class Appointments {
     await this.#store.commit([
       { key: watchPrefix + key, value: undefined },
       { key: actionsKey(key), value: undefined },
-      { key: outlivedKey(key), value: undefined },
       ...Past.forget(this.#store, pastOf(key)),
     ])
     this.#remove(key)

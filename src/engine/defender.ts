@@ -3,13 +3,7 @@
  * newest states and claims with. What it signs and leaves there is only ever what is durable here.
  */
 import * as Amount from '../core/amount.js'
-import {
-  type Appointment,
-  laneOf,
-  outlived,
-  pendingContent,
-  withRoot,
-} from '../core/appointment.js'
+import { type Appointment, laneOf, pendingContent, withRoot } from '../core/appointment.js'
 import type { Address, Hex } from '../core/bytes.js'
 import type { Channel } from '../core/channel.js'
 import * as Claim from '../core/claim.js'
@@ -154,7 +148,7 @@ export class Defender {
   farewell(channel: Channel): Write[] {
     const { id } = channel
     if (isOpen(channel)) return this.#isContested(id) ? this.#keepPast(channel) : []
-    const keys = [Records.watchKey, Records.outlivedKey, Records.forcedKey]
+    const keys = [Records.watchKey, Records.forcedKey]
     const own = keys.map((keyOf) => ({ key: keyOf(id), value: undefined }))
     return [...own, ...Past.forget(this.#ports.store, Past.place(id))]
   }
@@ -165,21 +159,11 @@ export class Defender {
   }
 
   #keepPast({ id, complete }: Channel): Write[] {
-    const { book, lanes } = this.#ports
+    const { book, lanes, store } = this.#ports
     const before = book.get(id)?.complete
     if (before === undefined || complete === undefined || before === complete) return []
-    const claims = [
-      ...lanes.of(id).payees.flatMap(({ newest }) => newest ?? []),
-      ...this.#outlived(id),
-    ]
-    const kept = outlived([before, ...this.#past(id)], complete, claims)
-    const past = Past.keep(Past.place(id), before)
-    if (kept.length === 0) return [past]
-    return [past, Records.write(Records.outlivedKey(id), Records.outlived, kept)]
-  }
-
-  #outlived(id: Hex): readonly Claim.Claim[] {
-    return Records.read(this.#ports.store, Records.outlivedKey(id), Records.outlived) ?? []
+    const held = lanes.of(id).payees.flatMap(({ newest }) => newest ?? [])
+    return Past.replace(store, Past.place(id), before, complete, held)
   }
 
   /** The layer shows the channel. */
@@ -202,13 +186,9 @@ export class Defender {
     const ward = this.#ward(id)
     if (ward === undefined) return
     const posted = withRoot(id, root, [ward.newest, ...ward.others, ...shown])
-    if (posted === undefined || this.#past(id).some(({ version }) => version === posted.version))
-      return
-    await this.#ports.store.commit([Past.keep(Past.place(id), posted)])
-  }
-
-  #past(id: Hex): readonly Content[] {
-    return Past.read(this.#ports.store, Past.place(id))
+    const { store } = this.#ports
+    const writes = Past.show(store, Past.place(id), posted)
+    if (writes.length > 0) await store.commit(writes)
   }
 
   /**
@@ -282,7 +262,8 @@ export class Defender {
     if (channel?.complete === undefined) return undefined
     const { parameters, seat, complete } = channel
     const pending = signed(channel)
-    const others = [pendingContent({ newest: complete, pending }), ...this.#past(id)]
+    const past = Past.states(this.#ports.store, Past.place(id))
+    const others = [pendingContent({ newest: complete, pending }), ...past]
     return {
       channelId: id,
       parameters,
@@ -294,9 +275,11 @@ export class Defender {
   }
 
   #claim(id: Hex, lane: bigint): Claim.Claim | undefined {
-    const payee = this.#ports.lanes.payee(id, lane)
+    const { lanes, store } = this.#ports
+    const payee = lanes.payee(id, lane)
     // Durable or not: it commits the payer, not us, and the layer keeps it where a full disk does not.
-    return payee?.newest ?? this.#outlived(id).find((claim) => laneOf(claim) === lane)
+    const past = (): readonly Claim.Claim[] => Past.claims(store, Past.place(id))
+    return payee?.newest ?? past().find((claim) => laneOf(claim) === lane)
   }
 
   #appointment(id: Hex): Appointment | undefined {

@@ -86,10 +86,6 @@ export function covered(
 export const watchPrefix = 'watched/'
 export const watchKey = (channelId: Hex): string => `${watchPrefix}${channelId}`
 
-/** What we can prove on lanes that a past state has and our newest has no more. */
-export const outlived = Codec.list(Message.claim, limits.pastMax * limits.lanesMax)
-export const outlivedKey = (channelId: Hex): string => `outlived/${channelId}`
-
 /** The version that we posted, or asked the layer to post: two newer ones would cost us the bond. */
 export const forced = Codec.uint64
 export const forcedPrefix = 'forced/'

@@ -33,7 +33,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   observe: ['core', 'engine/ports', node],
   market: ['core', 'engine', node],
   // A world is wired like `sluice.ts` is, from adapters of its own and the embedded layer.
-  sim: ['core', 'crypto', 'engine', 'ledger', 'net', 'store', '@noble/hashes/', 'piscina', node],
+  sim: ['core', 'crypto', 'engine', 'ledger', 'net', 'store', '@noble/hashes/', node],
   'sluice.ts': ['core', 'crypto', 'engine', 'market', ...adapters, '@libp2p/interface', node],
   'index.ts': ['core', 'engine', 'market', 'sluice.ts'],
   cli: [

@@ -3,12 +3,12 @@
  * streams. A thread that dies must never lose a verdict, nor may silence ever pass for one.
  */
 import { availableParallelism } from 'node:os'
-import { fileURLToPath } from 'node:url'
-import { Piscina } from 'piscina'
+import type { Piscina } from 'piscina'
 import type { Address } from '../core/bytes.js'
 import { SluiceError } from '../core/errors.js'
 import * as Batch from './batch.js'
 import type { Secp256k1Engine } from './engine.js'
+import { startThreads } from './threads.js'
 
 /** A share any smaller is not worth its round trip. */
 const shareMin = 8
@@ -130,19 +130,8 @@ export function createVerifier(options: {
   }
 }
 
-/** From sources, in tests and benches, a thread needs tsx; built, it is plain JavaScript. */
-const fromSource = import.meta.url.endsWith('.ts')
-const worker = new URL(fromSource ? './pool-worker.ts' : './pool-worker.js', import.meta.url)
-
-/** All threads at once, and never fewer: so each task has its thread, and fails when that dies. */
 function startPool(threads: number): Piscina {
-  const pool = new Piscina({
-    filename: fileURLToPath(worker),
-    minThreads: threads,
-    maxThreads: threads,
-    recordTiming: false,
-    ...(fromSource && { execArgv: ['--import', 'tsx'] }),
-  })
+  const pool = startThreads(import.meta.url, 'pool-worker', threads)
   // The death of a thread without work. `workerDestroy` says the same; unheard, this ends the process.
   pool.on('error', () => undefined)
   return pool

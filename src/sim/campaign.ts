@@ -3,8 +3,7 @@
  * keeps nothing of a world but its count and its violations.
  */
 import { availableParallelism } from 'node:os'
-import { fileURLToPath } from 'node:url'
-import { Piscina } from 'piscina'
+import { startThreads } from '../crypto/threads.js'
 import live from './campaign-thread.js'
 import type { Outcome } from './swarm.js'
 import type { Violation } from './witness.js'
@@ -65,7 +64,10 @@ export async function campaign(options: CampaignOptions): Promise<Report> {
     onSeed?.(outcome)
   }
   const threads = Math.min(seeds, onLine === undefined ? availableParallelism() : 1)
-  const pool = onLine === undefined && seeds > 0 ? startPool(threads) : undefined
+  const pool =
+    onLine === undefined && seeds > 0
+      ? startThreads(import.meta.url, 'campaign-thread', threads)
+      : undefined
   let next = seed
   const work = async (): Promise<void> => {
     while (next < seed + seeds && signal?.aborted !== true && failures.length < failuresMax) {
@@ -88,15 +90,3 @@ export async function campaign(options: CampaignOptions): Promise<Report> {
     faultsByKind: Object.fromEntries([...kinds].sort()),
   }
 }
-
-/** From sources, in tests, a thread needs tsx; built, it is plain JavaScript. */
-const fromSource = import.meta.url.endsWith('.ts')
-const thread = new URL(`./campaign-thread.${fromSource ? 'ts' : 'js'}`, import.meta.url)
-
-const startPool = (threads: number): Piscina =>
-  new Piscina({
-    filename: fileURLToPath(thread),
-    minThreads: threads,
-    maxThreads: threads,
-    ...(fromSource && { execArgv: ['--import', 'tsx'] }),
-  })

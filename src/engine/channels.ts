@@ -42,6 +42,8 @@ export type ChannelsPorts = {
   readonly signer: Address
   readonly session: Address
   readonly onProblem: (error: unknown) => void
+  /** Nothing is done any more once it aborts. */
+  readonly ended: AbortSignal
   /** What channels hold unless told otherwise, ours and those that peers offer. */
   readonly asset: Address
   /** Least that a lane of an asset reserves. */
@@ -380,17 +382,33 @@ export class Channels {
     return addresses[Parameters.seatOf(parameters, signer) ?? -1] || undefined
   }
 
-  /** Connects to the seats of a channel that have not shown yet what they hold, where we know how. */
+  /** Connects to the seats of a channel that are not connected, where we know how. */
   reach(channel: Channel): void {
     for (const { signer } of peersOf(channel)) {
-      const { peers, onProblem } = this.#ports
-      if (peers.isSynced(signer) || this.#reaching.has(signer)) continue
-      const address = this.#addressOf(channel, signer)
-      if (address === undefined || peers.find(signer) !== undefined) continue
+      const isKnown = this.#addressOf(channel, signer) !== undefined
+      if (!isKnown || this.#reaching.has(signer) || this.#ports.peers.find(signer) !== undefined)
+        continue
       this.#reaching.add(signer)
-      this.connect(address, undefined)
-        .catch(onProblem)
-        .finally(() => this.#reaching.delete(signer))
+      void this.#dial(channel, signer).finally(() => this.#reaching.delete(signer))
+    }
+  }
+
+  /** Dials a seat; again, ever more seldom, while a change is under way that it has to answer. */
+  async #dial(channel: Channel, signer: Address): Promise<void> {
+    const { book, peers, sleep, ended, onProblem } = this.#ports
+    const isMissed = (): boolean =>
+      !ended.aborted &&
+      peers.find(signer) === undefined &&
+      book.with(signer).some((each) => isOpen(each) && each.proposals.length > 0)
+    for (let waitMs = dialAgainMs; ; waitMs = Math.min(2 * waitMs, dialAgainMsMax)) {
+      try {
+        await this.connect(this.#addressOf(channel, signer) ?? '', ended)
+        return
+      } catch (error) {
+        if (waitMs === dialAgainMs) onProblem(error)
+      }
+      await sleep(waitMs, ended)
+      if (!isMissed()) return
     }
   }
 
@@ -463,6 +481,10 @@ export class Channels {
 
 /** Milliseconds that a connected peer has to show what it holds, before a challenge goes on without it. */
 const silenceMs = 15_000
+
+/** Milliseconds until a seat that could not be reached is dialled again, at first and at most. */
+const dialAgainMs = 1_000
+const dialAgainMsMax = 60_000
 
 const addressKey = (signer: Address): string => `peer/${signer}`
 

@@ -184,6 +184,7 @@ export class Node {
       accept: ports.accept,
       challengePeriod: ports.challengePeriod,
       onProblem: (error) => this.#problem(error),
+      ended: this.#ended.signal,
       book: this.#book,
       lanes: this.#lanes,
       peers: this.#peers,

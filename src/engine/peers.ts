@@ -182,13 +182,15 @@ export class Peers {
     if (this.#ports.book.with(signer).length === 0) this.#synced.delete(signer)
   }
 
-  /** What was said and paid over a link that is gone goes on over another one to the same peer, where there is one. */
+  /** What was said and paid over a link that is gone goes on over another one to the same peer, be it a new one. */
   #moveFrom(gone: Link): void {
     const { book, lanes } = this.#ports
     const { signer } = gone
-    const other = signer === undefined ? undefined : this.find(signer)
+    if (signer === undefined) return
+    const other = this.find(signer)
+    if (other === undefined) book.lost(signer)
     // One that is being upgraded shows all of it anyhow.
-    if (signer === undefined || other === undefined || !this.#peer(other.connection).isReady) return
+    if (other === undefined || !this.#peer(other.connection).isReady) return
     for (const message of book.greetings(signer)) other.send(message)
     // What ends the other link as well is told to who waits for that one.
     for (const payer of lanes.paying(signer))

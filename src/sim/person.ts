@@ -16,6 +16,8 @@ export type PersonOptions = {
   readonly tower: string | undefined
   /** Seconds of each challenge window of the channels it proposes. */
   readonly challengePeriod: bigint | undefined
+  /** The owner's word on channels that others offer. */
+  readonly accept: (() => boolean) | undefined
   /** The layer as a liar's node is to see it. */
   readonly layer: ((ledger: Ledger) => Ledger) | undefined
   /** What the owner does while the node lives; it ends with the node. */
@@ -59,7 +61,7 @@ export class Person extends Resident {
     const { chance, crypto, witness } = this.ground
     // A tower binds itself to nothing by what it shows; a node has signed it.
     const ledger = overheard(means.ledger, this.name, witness)
-    const { exposureMax, challengePeriod, layer, tower } = this.#options
+    const { exposureMax, challengePeriod, accept, layer, tower } = this.#options
     const node = new Node({
       ...means,
       ledger: layer?.(ledger) ?? ledger,
@@ -69,6 +71,7 @@ export class Person extends Resident {
       exposureMax,
       tower,
       challengePeriod,
+      accept,
     })
     node.events.on('problem', (error) => this.problem(means.life, error))
     this.#node = node

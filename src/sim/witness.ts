@@ -6,6 +6,7 @@ import type { Appointment } from '../core/appointment.js'
 import { type Address, type Hex, toHex } from '../core/bytes.js'
 import type { Channel } from '../core/channel.js'
 import type { SluiceError } from '../core/errors.js'
+import type { Message } from '../core/message.js'
 import * as WatchMessage from '../core/watch-message.js'
 import { watchPrefix } from '../engine/appointments.js'
 import type { LedgerEvent, Write } from '../engine/ports.js'
@@ -37,6 +38,9 @@ export type Subject = {
   /** Those that it has let go of again, once there was nothing left to watch. */
   readonly released: Set<string>
 }
+
+/** What a seat wants the next state to say. */
+export type Proposed = Message & { type: 'propose' }
 
 type NewSubject = Omit<Subject, 'channels' | 'lanes' | 'receipts' | 'appointments' | 'released'>
 
@@ -79,8 +83,8 @@ export class Witness {
   readonly people = new Map<string, Subject>()
   readonly model = new Model()
   readonly violations: Violation[] = []
-  /** Told who proposes a state, each time it is said. */
-  onProposal: (from: string) => void = () => undefined
+  /** Told what is proposed, each time it is said. */
+  onProposal: (proposal: Proposed) => void = () => undefined
   /** Challenges on the layer so far. */
   disputes = 0
   readonly #tap = new Wiretap()
@@ -203,7 +207,7 @@ export class Witness {
       this.#onWord(() => `${from}>${to} ${stream.id} ${spell(said)}`)
       if (said.type === 'message' && 'updates' in said.message)
         this.model.proposed(said.message.channelId, said.message.version, said.message.updates)
-      if (said.type === 'message' && said.message.type === 'propose') this.onProposal(from)
+      if (said.type === 'message' && said.message.type === 'propose') this.onProposal(said.message)
       for (const checker of this.#checkers) checker.onWord?.(speaker, listener, said, stream)
     }
   }

@@ -37,6 +37,8 @@ export type NewPerson = {
   readonly tower?: string
   /** Seconds of each challenge window of the channels it proposes. */
   readonly challengePeriod?: bigint
+  /** Which channels of others it takes a seat in; by default those in which it deposits nothing. */
+  readonly accept?: () => boolean
   /** The lies it tells; honest without. */
   readonly lies?: readonly [Lie, ...Lie[]]
   readonly live?: (person: Person, own: Own) => void
@@ -116,13 +118,14 @@ export class World {
   /** Somebody moves in; the account is filled, the node starts. */
   async add({ name, funds = 0n, lies, ...person }: NewPerson): Promise<Person> {
     if (lies !== undefined) this.#liars.set(name, this.#liar(name, lies))
-    const { exposureMax, challengePeriod, tower, live = () => undefined } = person
+    const { exposureMax, challengePeriod, accept, tower, live = () => undefined } = person
     const added = new Person(this.#ground(), {
       name,
       honest: lies === undefined,
       funds,
       exposureMax,
       challengePeriod,
+      accept,
       tower: tower === undefined ? undefined : this.resident(tower).address,
       layer: lies === undefined ? undefined : withoutAnswers,
       live,

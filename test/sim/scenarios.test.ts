@@ -1,58 +1,19 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { Channel } from '../../src/core/channel.js'
 import * as Price from '../../src/core/price.js'
 import type { Engine } from '../../src/crypto/engine.js'
 import { offerOf } from '../../src/sim/wares.js'
 import { World } from '../../src/sim/world.js'
 import { loadEngine } from '../../src/sluice.js'
+import { everybodyUp, funds, market, meanwhile, node } from './market.js'
 
 let crypto: Engine
 beforeAll(async () => {
   crypto = await loadEngine()
 })
 
-/** What a promise gives, with the world's time running meanwhile. */
-async function meanwhile<T>(world: World, promise: Promise<T>, ms = 3_600_000): Promise<T> {
-  let result: { value: T } | { error: unknown } | undefined
-  promise.then(
-    (value) => {
-      result = { value }
-    },
-    (error) => {
-      result = { error }
-    },
-  )
-  await world.run(() => result !== undefined, ms)
-  if (result === undefined) throw new Error(`nothing came of it in ${ms} virtual ms`)
-  if ('error' in result) throw result.error
-  return result.value
-}
-
-const funds = 10_000_000n
-
-/** Sam sells, Ben has a live channel with him. */
-async function market(seed: string): Promise<{ world: World; channel: Channel }> {
-  const world = await World.create({ seed, crypto })
-  await world.add({ name: 'sam' })
-  await world.add({ name: 'ben', funds })
-  await world.run(() => [...world.people.values()].every(({ own }) => own !== undefined), 1_000)
-  const ben = node(world, 'ben')
-  const channel = await meanwhile(
-    world,
-    ben.open(world.person('sam').address, { deposit: 1_000_000n }),
-  )
-  return { world, channel }
-}
-
-function node(world: World, name: string) {
-  const { own } = world.person(name)
-  if (own === undefined) throw new Error(`${name} is down`)
-  return own.node
-}
-
 describe('24 virtual hours of per-second streams', () => {
   it('settle to the unit', async () => {
-    const { world, channel } = await market('a day')
+    const { world, channel } = await market(crypto, 'a day')
     const seconds = 86_400n
     const price = Price.parse('5/s')
     const sam = world.person('sam').own
@@ -90,33 +51,6 @@ describe('24 virtual hours of per-second streams', () => {
   }, 600_000)
 })
 
-describe('both propose at once', () => {
-  const seeds = Number(process.env.SIM_COLLISIONS ?? 1_000)
-
-  it(`in ${seeds} worlds, nobody signs two contents of one version, and one of them wins`, async () => {
-    let collisions = 0
-    for (let seed = 1; seed <= seeds; seed++) {
-      const { world, channel } = await market(`collision ${seed}`)
-      const proposers = new Set<string>()
-      world.weather.network.latencyMs = [1, 1 + (seed % 60)]
-      const closed = ['sam', 'ben'].map((name) =>
-        node(world, name)
-          .close(channel.id)
-          .catch((error) => expect(error.code, `seed ${seed}`).toBe('BUSY')),
-      )
-      world.witness.onProposal = (from) => proposers.add(from)
-      await meanwhile(world, Promise.all(closed))
-      if (proposers.size === 2) collisions += 1
-      world.witness.end()
-      expect(world.witness.violations, `seed ${seed}`).toEqual([])
-      expect(node(world, 'ben').channel(channel.id)?.phase, `seed ${seed}`).toBe('closed')
-      await world.end()
-    }
-    console.log(`${collisions} of ${seeds} worlds had two proposals for one version`)
-    expect(collisions).toBeGreaterThan(seeds / 10)
-  }, 600_000)
-})
-
 describe('a buyer that is killed at every byte, its file not synced', () => {
   it('has the file whole in the end, and has paid for each byte once', async () => {
     const size = 24
@@ -135,7 +69,7 @@ describe('a buyer that is killed at every byte, its file not synced', () => {
       },
     })
     await world.add({ name: 'ben', funds })
-    await world.run(() => [...world.people.values()].every(({ own }) => own !== undefined), 1_000)
+    await everybodyUp(world)
     const { address } = world.person('sam')
     const { id } = await meanwhile(world, node(world, 'ben').open(address, { deposit: 1_000n }))
     // What is written and not synced is gone with the power; what was acknowledged is on the disk.
@@ -189,7 +123,7 @@ describe('an old disk', () => {
   }
 
   it('from before a channel was closed does not keep two peers apart', async () => {
-    const { world, channel } = await market('closed meanwhile')
+    const { world, channel } = await market(crypto, 'closed meanwhile')
     const before = new Map(world.person('ben').disk.contents)
     await meanwhile(world, node(world, 'ben').close(channel.id))
     await restart(world, before)
@@ -205,7 +139,7 @@ describe('an old disk', () => {
     const world = await World.create({ seed: 'lane unknown', crypto })
     await world.add({ name: 'sam' })
     await world.add({ name: 'ben', funds })
-    await world.run(() => [...world.people.values()].every(({ own }) => own !== undefined), 1_000)
+    await everybodyUp(world)
     sell(world)
     let before: ReadonlyMap<string, Uint8Array> | undefined
     const { address } = world.person('sam')

@@ -6,6 +6,7 @@ import * as Amount from './amount.js'
 import type { Channel } from './channel.js'
 import * as Complete from './complete.js'
 import * as Lane from './lane.js'
+import { isOpen } from './phase.js'
 import * as Proposal from './proposal.js'
 
 /**
@@ -19,7 +20,10 @@ export function payable(channel: Channel, id: bigint): bigint {
 }
 
 /** The lane with no more in reserve than it is sure to keep: what its payer may promise on it. */
-export function reliable({ complete, proposals }: Channel, id: bigint): Lane.Lane | undefined {
+export function reliable(channel: Channel, id: bigint): Lane.Lane | undefined {
+  // The layer may have closed it by a state that has not reached us.
+  if (!isOpen(channel)) return undefined
+  const { complete, proposals } = channel
   const lane = complete?.body.lanes.find((each) => each.id === id)
   if (lane === undefined || proposals.length === 0) return lane
   let least = Lane.capacity(lane)

@@ -138,6 +138,7 @@ export class Node {
         send: (signer, message) => this.#peers.send(signer, message),
         onChanged: (channel) => {
           this.#lanes.update(channel)
+          this.#peers.changed(channel)
           this.#defender.changed(channel.id)
           this.events.emit('channel', channel)
         },

@@ -12,7 +12,7 @@ import * as Voucher from '../core/voucher.js'
 import type { Engine } from '../crypto/engine.js'
 import { type Gather, gatherer } from '../crypto/gather.js'
 import type { Verifier } from '../crypto/pool.js'
-import { type Book, seatOf } from './book.js'
+import { type Book, peersOf, seatOf } from './book.js'
 import type { Lanes } from './lanes.js'
 import { controlProtocol, Link, LinkError, payProtocol } from './link.js'
 import * as PayFrame from './pay-frame.js'
@@ -167,6 +167,11 @@ export class Peers {
   /** Whether a peer has shown since our start what it holds: before, no state with it is signed. */
   isSynced(signer: Address): boolean {
     return this.#synced.has(signer)
+  }
+
+  /** A channel has changed, perhaps by what the layer says: who waits on a link to its seats looks again. */
+  changed(channel: Channel.Channel): void {
+    for (const { signer } of peersOf(channel)) this.find(signer)?.changed.notify()
   }
 
   /** Binds a lane we pay by to the connection; the payee shows what it holds. */

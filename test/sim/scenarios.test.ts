@@ -106,6 +106,27 @@ describe('a buyer that is killed at every byte, its file not synced', () => {
   })
 })
 
+describe('a channel that is closed while a new connection is made', () => {
+  it('does not keep its seats from the next one', async () => {
+    const { world, channel } = await market(crypto, 'closed while connecting')
+    // Ben hears of it from the layer, long before Sam's next word arrives.
+    world.weather.network.latencyMs = [500, 500]
+    world.weather.ledger.latencyMs = [1, 1]
+    world.witness.onProposal = () => {
+      world.witness.onProposal = () => undefined
+      world.hub.cut('sam', 'ben')
+    }
+    const closing = node(world, 'sam').close(channel.id)
+    await expect(meanwhile(world, closing)).rejects.toThrow('is closed')
+    await world.run(() => node(world, 'ben').channel(channel.id)?.phase === 'closed', 60_000)
+    const { address } = world.person('sam')
+    const opening = node(world, 'ben').open(address, { deposit: 1_000n })
+    expect((await meanwhile(world, opening, 60_000)).phase).toBe('live')
+    expect(world.witness.violations).toEqual([])
+    await world.end()
+  })
+})
+
 describe('an old disk', () => {
   /** Sells a file of 1,000 bytes at 1 a byte. */
   const sell = (world: World): void => {

@@ -5,7 +5,6 @@
 import * as Amount from '../../core/amount.js'
 import { equals, type Hex } from '../../core/bytes.js'
 import * as Claim from '../../core/claim.js'
-import type { Price } from '../../core/price.js'
 import * as Voucher from '../../core/voucher.js'
 import * as Records from '../../engine/records.js'
 import type { View } from '../layer.js'
@@ -80,31 +79,24 @@ export const noUnderFold: Make = (witness, fail) => {
 
 /** A payer never promises, nor closes a lane with, more than it has acknowledged costs. */
 export const noOverPay: Make = (_witness, fail) => {
-  /** By payer and lane, then purchase: the highest offset its disk ever acknowledged. */
-  const taken = new Map<string, Map<Hex, { price: Price; quantum: bigint; offset: bigint }>>()
+  /** By payer and lane: how far its disk has each purchase acknowledged, and what all acknowledgements cost. */
+  const lanes = new Map<string, { offsets: Map<Hex, bigint>; owed: bigint }>()
   const vouchers = new Map<string, Voucher.Voucher>()
-  const owed = (at: string): bigint =>
-    [...(taken.get(at)?.values() ?? [])].reduce(
-      (sum, { price, offset }) => sum + costOf(price, offset),
-      0n,
-    )
-  /** Starts on an old disk: what it has forgotten that it took and paid, it may take and pay again, a window each. */
-  const restored = new Map<string, bigint>()
   const check = (person: Subject, at: string, promised: bigint): void => {
-    const again = [...(taken.get(at)?.values() ?? [])]
-      .map(({ price, quantum }) => windowOf(costOf(price, quantum), promised))
-      .reduce(Amount.larger, 0n)
-    const most = owed(at) + again * (restored.get(person.name) ?? 0n)
-    if (promised > most) fail(`${person.name} promises ${promised} where it owes ${most}`)
+    const owed = lanes.get(at)?.owed ?? 0n
+    if (promised > owed) fail(`${person.name} promises ${promised} where it owes ${owed}`)
   }
   return {
     onLane(person, key, record) {
       const at = `${person.name} ${key}`
-      const purchases = taken.get(at) ?? new Map()
-      taken.set(at, purchases)
-      for (const { id, price, quantum, acknowledged } of record?.meter.purchases ?? [])
-        if (acknowledged >= (purchases.get(id)?.offset ?? 0n))
-          purchases.set(id, { price, quantum, offset: acknowledged })
+      const lane = lanes.get(at) ?? { offsets: new Map<Hex, bigint>(), owed: 0n }
+      lanes.set(at, lane)
+      for (const { id, price, acknowledged } of record?.meter.purchases ?? []) {
+        const before = lane.offsets.get(id) ?? 0n
+        if (acknowledged <= before) continue
+        lane.offsets.set(id, acknowledged)
+        lane.owed += costOf(price, acknowledged) - costOf(price, before)
+      }
     },
     onWord(from, _to, said) {
       if (!from.honest) return
@@ -129,8 +121,15 @@ export const noOverPay: Make = (_witness, fail) => {
           check(person, `${person.name} ${Records.laneKey(channel.id, update.lane)}`, update.claim)
       }
     },
+    /** Bytes that an old disk has not are lost: they are taken, and paid, once more. */
     onRestored(person) {
-      restored.set(person.name, (restored.get(person.name) ?? 0n) + 1n)
+      for (const [at, { offsets }] of lanes) {
+        const [name, key = ''] = at.split(' ')
+        if (name !== person.name) continue
+        offsets.clear()
+        for (const { id, acknowledged } of person.lanes.get(key)?.meter.purchases ?? [])
+          offsets.set(id, acknowledged)
+      }
     },
   }
 }

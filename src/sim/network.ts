@@ -43,7 +43,8 @@ type Station = {
   readonly name: string
   readonly life: Life
   readonly handlers: Map<string, Handler>
-  readonly connections: Map<string, End>
+  /** Oldest first; two peers that dial each other at once have two. */
+  readonly connections: Set<End>
   readonly dialling: Map<string, Promise<End>>
 }
 
@@ -70,7 +71,7 @@ export class Hub {
       name,
       life,
       handlers: new Map(),
-      connections: new Map(),
+      connections: new Set(),
       dialling: new Map(),
     }
     this.#stations.set(name, station)
@@ -91,27 +92,22 @@ export class Hub {
     const station = this.#stations.get(name)
     if (station === undefined) return
     this.#stations.delete(name)
-    for (const end of station.connections.values()) this.#part(end)
+    for (const end of station.connections) this.#part(end)
   }
 
   /** Pairs that are connected. */
   connected(): (readonly [string, string])[] {
     return [...this.#stations.values()].flatMap(({ name, connections }) =>
-      [...connections.keys()].filter((peer) => name < peer).map((peer) => [name, peer] as const),
+      [...new Set([...connections].map(({ peer }) => peer))]
+        .filter((peer) => name < peer)
+        .map((peer) => [name, peer] as const),
     )
   }
 
-  /** A cable is pulled between two peers, and put back. */
+  /** A connection between two peers is lost. */
   cut(a: string, b: string): void {
-    for (const [from, to] of [
-      [a, b],
-      [b, a],
-    ] as const) {
-      const end = this.#stations.get(from)?.connections.get(to)
-      if (end === undefined) continue
-      end.lose()
-      return
-    }
+    const [first, ...others] = [...this.#between(a, b), ...this.#between(b, a)]
+    if (first !== undefined) this.#ports.chance.pick([first, ...others]).lose()
   }
 
   /** Nothing passes between two peers for so long; what is on its way waits, or dies with its connection. */
@@ -119,19 +115,21 @@ export class Hub {
     const { time, chance } = this.#ports
     const until = time.nowMs + ms
     this.#blocked.set(pairOf(a, b), until)
-    const ends = [
-      [a, b],
-      [b, a],
-    ].map(([x = '', y = '']) => this.#stations.get(x)?.connections.get(y))
-    for (const end of ends) {
+    for (const end of [...this.#between(a, b), ...this.#between(b, a)]) {
       const notices = chance.between(...keepAliveMs)
-      if (end !== undefined && notices < ms) time.after(notices, () => end.lose())
+      if (notices < ms) time.after(notices, () => end.lose())
     }
   }
 
   /** Everything passes again. */
   heal(): void {
     this.#blocked.clear()
+  }
+
+  /** The open ends at one peer of its connections to another, oldest first. */
+  #between(name: string, peer: string): End[] {
+    const { connections } = this.#stations.get(name) ?? {}
+    return [...(connections ?? [])].filter((end) => end.peer === peer)
   }
 
   #delay(): number {
@@ -149,7 +147,7 @@ export class Hub {
     await null
     if (signal?.aborted) throw aborted('Connecting', signal)
     const to = address.split('/p2p/').at(-1) ?? ''
-    const known = from.connections.get(to)
+    const known = [...from.connections].findLast((end) => end.peer === to)
     if (known !== undefined) return known
     if (!address.includes('/p2p/')) throw unreachable(address)
     const dialling = from.dialling.get(to) ?? this.#dial(from, to)
@@ -170,11 +168,14 @@ export class Hub {
         if (station === undefined) return void time.after(back, fail)
         const id = `c${++this.#connections}`
         const [near, far] = this.#ends(id, from, station)
-        station.connections.set(from.name, far)
+        station.connections.add(far)
         time.after(back, () => {
-          if (!from.life.alive || far.closed.aborted || near.closed.aborted) return fail()
+          if (!from.life.alive || far.closed.aborted || near.closed.aborted) {
+            near.lose()
+            return fail()
+          }
           trace.input(`connected ${id} ${from.name} ${to}`)
-          from.connections.set(to, near)
+          from.connections.add(near)
           resolve(near)
         })
       })
@@ -322,8 +323,7 @@ class End implements Connection {
   lose(): void {
     if (this.closed.aborted) return
     this.#hub.part(this)
-    if (this.own.connections.get(this.remote.name) === this)
-      this.own.connections.delete(this.remote.name)
+    this.own.connections.delete(this)
     if (!this.own.life.alive) return
     for (const stream of [...this.#streams]) stream.sever(lost(this.remote.name))
     this.#gone.abort(lost(this.remote.name))

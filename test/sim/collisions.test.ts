@@ -92,8 +92,11 @@ describe('all seats propose another content at once', () => {
     async () => {
       let collisions = 0
       for (let seed = firstSeed; seed < firstSeed + seeds; seed++) {
-        const { contents, wrong } = await collide(seed)
-        expect(wrong, `again: SIM_COLLISION_SEED=${seed} SIM_COLLISIONS=1`).toEqual([])
+        const again = `again: SIM_COLLISION_SEED=${seed} SIM_COLLISIONS=1`
+        const { contents, wrong } = await collide(seed).catch((cause) => {
+          throw new Error(again, { cause })
+        })
+        expect(wrong, again).toEqual([])
         if (contents > 1) collisions += 1
       }
       console.log(`${collisions} of ${seeds} worlds had two contents proposed for one version`)

@@ -123,6 +123,38 @@ describe('the server', () => {
     expect(await (await join(url)).time()).toBeGreaterThan(0n)
   })
 
+  it('holds one request of a connection at a time, and warns of nothing while many wait', async () => {
+    const layer = await open()
+    let waiting = 0
+    const counted: Layer = {
+      ...layer,
+      happened(after, signal) {
+        waiting++
+        return layer.happened(after, signal)
+      },
+    }
+    const { url, port } = await served(counted)
+    const body = '{"method":"events","params":{"after":0,"waitMs":20000}}'
+    const head = `host: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}`
+    const request = `POST / HTTP/1.1\r\n${head}\r\n\r\n${body}`
+    const flood = connectSocket(port, '127.0.0.1', () => flood.write(request.repeat(1_000)))
+    await new Promise((resolve) => flood.on('error', () => {}).on('close', resolve))
+    expect(waiting).toBeLessThanOrEqual(1)
+
+    const warnings: Error[] = []
+    const warn = (warning: Error): void => void warnings.push(warning)
+    process.on('warning', warn)
+    const leaving = Array.from({ length: 12 }, () => new AbortController())
+    const calls = leaving.map(({ signal }) =>
+      http(url)('events', { after: 0, waitMs: 20_000 }, signal).catch(() => undefined),
+    )
+    await expect.poll(() => waiting).toBeGreaterThanOrEqual(12)
+    for (const each of leaving) each.abort()
+    await Promise.all(calls)
+    process.off('warning', warn)
+    expect(warnings.filter(({ name }) => name === 'MaxListenersExceededWarning')).toEqual([])
+  })
+
   it('says which port is taken', async () => {
     const { port } = await served()
     await expect(served(undefined, port)).rejects.toThrow(

@@ -3,8 +3,9 @@
  * `{"error": {"code", "message"}}`. It must never end, or hold more than a bounded request, because of what
  * somebody sends.
  */
-import { once } from 'node:events'
+import { once, setMaxListeners } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { toProblem } from '../../core/errors.js'
 import { LedgerError } from '../error.js'
 import { bad, type Json, local, object, parse, type Transport } from './api.js'
@@ -35,12 +36,17 @@ export async function serve(
   const { port, host = '127.0.0.1' } = options
   const call = local(layer)
   const ending = new AbortController()
-  const answering = new Set<Promise<void>>()
+  // Each request under way listens to it.
+  setMaxListeners(0, ending.signal)
+  /** The request that each connection waits for: one, or a single caller could have us hold any number. */
+  const answering = new Map<Socket, Promise<void>>()
   const server = createServer({ requestTimeout: requestMs }, (request, response) => {
+    const { socket } = request
+    if (answering.has(socket)) return void socket.destroy()
     const answer = handle(call, request, response, ending.signal).finally(() =>
-      answering.delete(answer),
+      answering.delete(socket),
     )
-    answering.add(answer)
+    answering.set(socket, answer)
   })
   server.maxConnections = connectionsMax
   await listen(server, port, host)
@@ -55,7 +61,7 @@ export async function serve(
       const closed = once(server, 'close')
       server.close()
       ending.abort()
-      await Promise.all(answering)
+      await Promise.all(answering.values())
       server.closeAllConnections()
       await closed
     },

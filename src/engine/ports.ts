@@ -111,7 +111,10 @@ export type LedgerLane = {
   readonly swept: boolean
 }
 
-/** Something that happened on the layer. `sequence` starts above 0 and rises; after `reorganised` it may fall. */
+/**
+ * Something that happened on the layer. `sequence` starts above 0 and rises; after `reorganised` it may fall, and with
+ * what the layer's endpoint left out at first.
+ */
 export type LedgerEvent = {
   readonly sequence: number
   readonly type:

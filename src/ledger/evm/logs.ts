@@ -11,6 +11,7 @@ import {
   parseEventLogs,
   toEventSelector,
 } from 'viem'
+import * as Amount from '../../core/amount.js'
 import type { Hex } from '../../core/bytes.js'
 import { SluiceError } from '../../core/errors.js'
 import type { LedgerEvent } from '../../engine/ports.js'
@@ -24,6 +25,8 @@ const decode = (logs: readonly Log[]) => parseEventLogs({ abi: adjudicator.abi, 
 const rangeMax = 50_000n
 /** Blocks whose hashes are remembered: no reorganisation that any of our chains allows goes deeper. */
 const rememberedMax = 256
+/** Blocks that are read once more each time: one endpoint of many that is behind leaves out their logs, and does not say so. */
+const readAgain = 32n
 
 /** Logs of one transaction are numbered by the block: 2^20 a block leaves 2^33 blocks in a safe integer. */
 const perBlock = 2 ** 20
@@ -86,8 +89,8 @@ export async function read(
     } catch (error) {
       const own = error instanceof Error && 'walk' in error ? findOwn(error) : error
       if (own instanceof SluiceError) throw own
-      if (size === 1n) throw error
-      size /= 2n
+      if (end === at) throw error
+      size = (end - at + 1n) / 2n
     }
   }
   return found
@@ -142,8 +145,10 @@ const pauseMaxMs = 5_000
 /** Events above `after`, and on as they happen. */
 export async function* follow(options: Follow): AsyncGenerator<LedgerEvent> {
   const { client, address, genesis, head, pollMs, after, signal } = options
-  let next = after > 0 ? BigInt(Math.floor((after - 1) / perBlock)) : genesis
-  let seen = after
+  const first = after > 0 ? BigInt(Math.floor((after - 1) / perBlock)) : genesis
+  let next = first
+  /** What was told before we began: nothing up to here is told again. */
+  let before = after
   /** Hash of each settled block that we looked at last, and what was told since. */
   const hashes = new Map<bigint, Hex>()
   let told: LedgerEvent[] = []
@@ -157,9 +162,10 @@ export async function* follow(options: Follow): AsyncGenerator<LedgerEvent> {
         told = told.filter(({ sequence }) => sequence < sequenceOf(fork, 0))
         for (const block of [...hashes.keys()]) if (block >= fork) hashes.delete(block)
         next = fork
-        seen = sequenceOf(fork, 0) - 1
+        const last = sequenceOf(fork, 0) - 1
+        before = Math.min(before, last)
         for (const channelId of new Set(lost.map((event) => event.channelId)))
-          yield { sequence: Math.max(seen, 1), type: 'reorganised', channelId }
+          yield { sequence: Math.max(last, 1), type: 'reorganised', channelId }
       }
       const to = await head()
       if (to < next) {
@@ -167,20 +173,19 @@ export async function* follow(options: Follow): AsyncGenerator<LedgerEvent> {
         continue
       }
       const hash = (await client.getBlock({ blockNumber: to })).hash as Hex
-      const logs = await read(client, address, next, to)
-      for (const log of logs) {
+      const known = new Set(told.map(({ sequence }) => sequence))
+      for (const log of await read(client, address, Amount.larger(first, next - readAgain), to)) {
         const event = eventOf(log)
-        if (event === undefined || event.sequence <= seen) continue
+        if (event === undefined || event.sequence <= before || known.has(event.sequence)) continue
         yield event
-        seen = event.sequence
         told.push(event)
         if (signal.aborted) return
       }
       hashes.set(to, hash)
       for (const block of [...hashes.keys()].slice(0, -rememberedMax)) hashes.delete(block)
-      const oldest = Math.min(...[...hashes.keys()].map(Number)) * perBlock
-      told = told.filter(({ sequence }) => sequence > oldest)
       next = to + 1n
+      const oldest = [...hashes.keys(), next - readAgain].reduce(Amount.min)
+      told = told.filter(({ sequence }) => sequence >= sequenceOf(Amount.larger(0n, oldest), 0))
       pause = pollMs
     } catch (error) {
       if (signal.aborted) return

@@ -3,96 +3,39 @@
  * is waited for, and the rest is a sentence that says what to do.
  */
 
-import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { encodeFunctionData } from 'viem'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
-import { type Address, toHex, zeroAddress, zeroes } from '../../../src/core/bytes.js'
-import * as Parameters from '../../../src/core/parameters.js'
-import * as State from '../../../src/core/state.js'
-import type { Ledger, LedgerEvent } from '../../../src/engine/ports.js'
+import { type Address, toHex, zeroAddress } from '../../../src/core/bytes.js'
+import type { LedgerEvent } from '../../../src/engine/ports.js'
 import { parseAsset, parseLayerAddress } from '../../../src/ledger/evm/address.js'
 import { startAnvil } from '../../../src/ledger/evm/anvil.js'
 import { connect, openChain } from '../../../src/ledger/evm/client.js'
 import { playToken } from '../../../src/ledger/evm/contracts.generated.js'
 import { deployAdjudicator } from '../../../src/ledger/evm/deploy.js'
 import { weird } from '../../contracts/support/weird.js'
-import { type Wallet, wallet } from '../wallet.js'
+import { wallet } from '../wallet.js'
 import { type EvmHarness, harness } from './harness.js'
+import { type Tools, toolsOf } from './tools.js'
 
 let evm: EvmHarness
-const servers: Server[] = []
+let tools: Tools
 
 beforeAll(async () => {
   evm = await harness()
+  tools = toolsOf(evm)
 })
 afterAll(() => evm.close())
-afterEach(() => {
-  for (const server of servers.splice(0)) server.close().closeAllConnections()
-})
+afterEach(() => tools.close())
+
+const endpoint: Tools['endpoint'] = (answer) => tools.endpoint(answer)
+const rich: Tools['rich'] = () => tools.rich()
+const connectAs: Tools['connectAs'] = (...args) => tools.connectAs(...args)
+const open: Tools['open'] = (...args) => tools.open(...args)
 
 const refused = (code: string, words: RegExp) =>
   expect.objectContaining({ code, message: expect.stringMatching(words) })
-
-/** An endpoint that answers as `answer` says, or passes the request on to anvil where it says nothing. */
-async function endpoint(
-  answer: (method: string, count: number) => { status: number; body?: unknown } | undefined,
-): Promise<string> {
-  let count = 0
-  const server = createServer(async (request, response) => {
-    let text = ''
-    for await (const chunk of request) text += chunk
-    const { id, method } = JSON.parse(text) as { id: number; method: string }
-    const said = answer(method, ++count)
-    if (said === undefined) {
-      const passed = await fetch(evm.url, {
-        method: 'POST',
-        body: text,
-        headers: { 'content-type': 'application/json' },
-      })
-      response.end(await passed.text())
-      return
-    }
-    response.statusCode = said.status
-    response.end(
-      said.body === undefined ? '' : JSON.stringify({ jsonrpc: '2.0', id, ...said.body }),
-    )
-  })
-  servers.push(server)
-  await once(server.listen(0, '127.0.0.1'), 'listening')
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-}
-
-async function rich(): Promise<Wallet> {
-  const mine = wallet()
-  await evm.setBalance(mine.address, 10n ** 18n)
-  return mine
-}
-
-const connectAs = (mine: Wallet, urls: readonly string[], more: object = {}): Promise<Ledger> =>
-  connect(evm.adjudicator, { urls, account: mine.address, sign: mine.sign, pollMs: 5, ...more })
-
-async function open(ledger: Ledger, mine: Wallet, asset: Address = evm.token) {
-  const other = wallet()
-  const parameters: Parameters.Parameters = {
-    seats: [mine, other].map(({ address }) => ({ signer: address, payout: address })),
-    assets: [asset],
-    deposits: [[100n], [0n]],
-    fundBy: (await ledger.time()) + 1_000n,
-    challengePeriod: ledger.minChallengePeriod,
-    codeHash: zeroes(),
-    salt: randomBytes(32),
-  }
-  const id = Parameters.id(ledger.domain, parameters)
-  const root = State.root(id, State.opening(parameters))
-  const digest = State.digest(ledger.domain, { channelId: id, version: 0n, root, kind: 0 })
-  await ledger.open(parameters, await Promise.all([mine, other].map(({ sign }) => sign(digest))))
-  return { id, parameters }
-}
 
 it('asks the next endpoint where one is away, and the same again where it is busy', async () => {
   const dead = 'http://127.0.0.1:9'
@@ -113,16 +56,19 @@ it('reads logs in smaller ranges where an endpoint limits them', async () => {
   const mine = await rich()
   const whole = await connectAs(mine, [evm.url])
   const { id } = await open(whole, mine)
-  const limited = await endpoint((method, count) =>
-    method === 'eth_getLogs' && count % 4 !== 0
-      ? {
-          status: 200,
-          body: { error: { code: -32005, message: 'query returned too many results' } },
-        }
-      : undefined,
-  )
+  await evm.client.mine({ blocks: 40 })
+  const limited = await endpoint((method, _, [range]) => {
+    if (method !== 'eth_getLogs' || typeof range !== 'object') return undefined
+    const { fromBlock = '0x0', toBlock = '0x0' } = range
+    if (BigInt(toBlock) - BigInt(fromBlock) < 3n) return undefined
+    const error = { code: -32005, message: 'query returned too many results' }
+    return { status: 200, body: { error } }
+  })
   const ledger = await connectAs(mine, [limited])
   expect((await ledger.channel(id))?.status).toBe('funding')
+  const ended = new AbortController()
+  for await (const { channelId } of ledger.events({ after: 0, signal: ended.signal }))
+    if (channelId === id) ended.abort()
 })
 
 it('follows events through an endpoint that does not have the newest block yet', async () => {

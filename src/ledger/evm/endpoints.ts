@@ -60,6 +60,7 @@ export async function open(
   async function request({ method, params }: { method: string; params?: unknown }) {
     let cause: unknown
     for (let round = 0; round < roundsMax; round++) {
+      let isWorthAnother = false
       for (let turn = 0; turn < requests.length; turn++) {
         const index = (preferred + turn) % requests.length
         if (signal.aborted) throw unreachable(urls, signal.reason)
@@ -71,10 +72,13 @@ export async function open(
           preferred = index
           return answer
         } catch (error) {
-          if (!passes(error, method)) throw error
+          if (passes(error, method)) isWorthAnother = true
+          // One that refuses us, for want of a key or at another path, says nothing of the others.
+          else if (!(error instanceof HttpRequestError)) throw error
           cause = error
         }
       }
+      if (!isWorthAnother) throw cause
       if (round < roundsMax - 1)
         await sleep(pauseMs * 2 ** round, undefined, { signal }).catch(() => undefined)
     }
@@ -90,7 +94,7 @@ export async function open(
   return { transport: custom({ request }, { retryCount: 0 }), chainId: chainId as bigint }
 }
 
-/** Whether asking again, or somebody else, can help. */
+/** Whether asking again can help. */
 function passes(error: unknown, method: string): boolean {
   if (error instanceof TimeoutError) return true
   if (error instanceof HttpRequestError)

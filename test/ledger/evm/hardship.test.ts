@@ -50,3 +50,12 @@ it('hears of what an endpoint that lags left out, as soon as it has it', async (
   const all = told.map(({ sequence }) => sequence)
   expect(new Set(all).size).toBe(all.length)
 })
+
+it('asks the next endpoint where one wants a key, or is at another path', async () => {
+  const mine = await tools.rich()
+  for (const status of [401, 403, 404, 400]) {
+    const closed = await tools.endpoint(() => ({ status }))
+    const ledger = await tools.connectAs(mine, [closed, evm.url])
+    expect(await ledger.time()).toBeGreaterThan(0n)
+  }
+})

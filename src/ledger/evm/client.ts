@@ -2,6 +2,7 @@
  * An EVM chain as one account sees it: the engine's `Ledger` port over the adjudicator contract. It trusts its RPC
  * endpoints for what they read to it; it signs only its own transactions, and only for the chain it was told.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type Address,
   createPublicClient,
@@ -27,7 +28,7 @@ import * as Logs from './logs.js'
 import { refusal } from './refusals.js'
 import { createSender, type Sender } from './sender.js'
 import * as Token from './token.js'
-import { createView } from './view.js'
+import { createView, type Height } from './view.js'
 
 export type Account = {
   readonly account: Address
@@ -60,7 +61,7 @@ export type Chain = {
   readonly chainId: bigint
   readonly sender: Sender
   /** Newest block that counts as settled. */
-  readonly head: () => Promise<bigint>
+  readonly head: Height
   readonly pollMs: number
   readonly signal: AbortSignal
 }
@@ -91,7 +92,7 @@ export async function openChain(options: Options): Promise<Chain> {
     stuckMs,
     signal,
   })
-  const head = async (): Promise<bigint> => {
+  const head: Height = async () => {
     const settled = (await client.getBlockNumber()) - BigInt(confirmations - 1)
     return settled > 0n ? settled : 0n
   }
@@ -144,21 +145,33 @@ async function ledgerOf(chain: Chain, address: Address, account: Address): Promi
       throw refusal(error, account)
     }
   }
-  const channel = (channelId: Hex) => asked(() => view.channel(channelId))
-  const lane = (channelId: Hex, id: bigint) => asked(() => view.lane(channelId, id))
+  const channel = (channelId: Hex, height?: Height) => asked(() => view.channel(channelId, height))
+  const lane = (channelId: Hex, id: bigint, height?: Height) =>
+    asked(() => view.lane(channelId, id, height))
+  const unsettled: Height = () => client.getBlockNumber()
+
+  /** Whether it is so; where it is in blocks that may still go, once these are settled, or gone. */
+  async function settles(isSo: (height?: Height) => Promise<boolean>): Promise<boolean> {
+    for (;;) {
+      if (await isSo()) return true
+      if (!(await isSo(unsettled))) return false
+      await sleep(pollMs, undefined, { signal: ended }).catch(() => undefined)
+    }
+  }
 
   /** Calls under way: the same one twice at once is one call. */
   const underWay = new Map<Hex, Promise<void>>()
 
   async function ensure(
-    isSo: () => Promise<boolean>,
+    isSo: (height?: Height) => Promise<boolean>,
     data: Hex,
     pay: () => Promise<bigint> = async () => 0n,
   ): Promise<void> {
     const running = underWay.get(data)
     if (running !== undefined) return running
-    const run = Done.unless(isSo, () =>
-      asked(async () => sender.send({ to: address, data, value: await pay() })),
+    const run = Done.unless(
+      () => settles(isSo),
+      () => asked(async () => sender.send({ to: address, data, value: await pay() })),
     )
     underWay.set(data, run)
     try {
@@ -181,13 +194,22 @@ async function ledgerOf(chain: Chain, address: Address, account: Address): Promi
     const channelId = Parameters.id(domain, parameters)
     view.learn(parameters)
     let found: LedgerChannel | undefined
-    const look = async (): Promise<boolean> => {
-      found = await channel(channelId)
+    const look = async (height?: Height): Promise<boolean> => {
+      found = await channel(channelId, height)
       return found !== undefined && isSo(found)
     }
     const args = [Abi.parameters(parameters), ...call.args]
     const data = encode(call.name, args)
     await ensure(look, data, async () => (found === undefined ? 0n : ((await pay?.(found)) ?? 0n)))
+  }
+
+  /** What takes tokens goes one by one: two at once would read, and spend, one allowance. */
+  let last: Promise<unknown> = Promise.resolve()
+  function taking({ assets }: Parameters.Parameters, task: () => Promise<void>): Promise<void> {
+    if (assets.every((asset) => asset === zeroAddress)) return task()
+    const mine = last.then(task)
+    last = mine.catch(() => undefined)
+    return mine
   }
 
   /** Sees that tokens can be taken, and returns the native coin to send along. */
@@ -219,23 +241,25 @@ async function ledgerOf(chain: Chain, address: Address, account: Address): Promi
           ? client.getBalance({ address: of })
           : Token.balance(client, asset, of),
       ),
-    channel,
-    lane,
+    channel: (channelId) => channel(channelId),
+    lane: (channelId, id) => lane(channelId, id),
 
     async open(parameters, signatures) {
       checkOpenable(parameters)
       const channelId = Parameters.id(domain, parameters)
       view.learn(parameters)
       const args = [Abi.parameters(parameters), Abi.signatures(signatures)] as const
-      const isSo = async () => (await channel(channelId)) !== undefined
+      const isSo = async (height?: Height) => (await channel(channelId, height)) !== undefined
       await ensure(isSo, encode('open', args))
     },
 
     deposit(parameters, seat) {
       const due = parameters.deposits[seat] ?? []
       const call = { name: 'deposit', args: [BigInt(seat)] } as const
-      return onChannel(parameters, Done.deposited(seat, due), call, async ({ status }) =>
-        status === 'funding' ? bring(parameters, due) : 0n,
+      return taking(parameters, () =>
+        onChannel(parameters, Done.deposited(seat, due), call, async ({ status }) =>
+          status === 'funding' ? bring(parameters, due) : 0n,
+        ),
       )
     },
 
@@ -244,18 +268,21 @@ async function ledgerOf(chain: Chain, address: Address, account: Address): Promi
 
     topUp(parameters, seat, asset, total) {
       const args = [BigInt(seat), BigInt(asset), Amount.check(total)]
-      return onChannel(
-        parameters,
-        Done.toppedUp(seat, asset, total),
-        { name: 'topUp', args },
-        async ({ status, deposited }) => {
-          if (status !== 'live') return 0n
-          const missing = total - (deposited[seat]?.[asset] ?? 0n)
-          return bring(
-            parameters,
-            parameters.assets.map((_, at) => (at === asset ? missing : 0n)),
-          )
-        },
+      const call = { name: 'topUp', args } as const
+      return taking(parameters, () =>
+        onChannel(
+          parameters,
+          Done.toppedUp(seat, asset, total),
+          call,
+          async ({ status, deposited }) => {
+            if (status !== 'live') return 0n
+            const missing = total - (deposited[seat]?.[asset] ?? 0n)
+            return bring(
+              parameters,
+              parameters.assets.map((_, at) => (at === asset ? missing : 0n)),
+            )
+          },
+        ),
       )
     },
 
@@ -305,7 +332,8 @@ async function ledgerOf(chain: Chain, address: Address, account: Address): Promi
     async redeem(parameters, { claim, ...leaf }) {
       const channelId = Parameters.id(domain, parameters)
       view.learn(parameters)
-      const isSo = async () => (await lane(channelId, leaf.lane.id)).claim >= Claim.amount(claim)
+      const isSo = async (height?: Height) =>
+        (await lane(channelId, leaf.lane.id, height)).claim >= Claim.amount(claim)
       const args = [Abi.parameters(parameters), Abi.leaf(leaf), Abi.claim(claim)] as const
       try {
         await ensure(isSo, encode('redeem', args))
@@ -319,9 +347,9 @@ async function ledgerOf(chain: Chain, address: Address, account: Address): Promi
     async sweep(parameters, leaf) {
       const channelId = Parameters.id(domain, parameters)
       view.learn(parameters)
-      const isSo = async () =>
-        (await lane(channelId, leaf.lane.id)).swept ||
-        (await channel(channelId))?.status === 'closed'
+      const isSo = async (height?: Height) =>
+        (await lane(channelId, leaf.lane.id, height)).swept ||
+        (await channel(channelId, height))?.status === 'closed'
       const args = [Abi.parameters(parameters), Abi.leaf(leaf)] as const
       await ensure(isSo, encode('sweep', args))
     },

@@ -17,15 +17,19 @@ const flags = { closed: 2, paid: 16 } as const
 export type View = {
   /** Tells the view a channel's parameters, which saves looking for them. */
   learn(parameters: Parameters): void
-  channel(channelId: Hex): Promise<LedgerChannel | undefined>
-  lane(channelId: Hex, lane: bigint): Promise<LedgerLane>
+  /** As it is at a height, the newest that counts as settled unless told. */
+  channel(channelId: Hex, height?: Height): Promise<LedgerChannel | undefined>
+  lane(channelId: Hex, lane: bigint, height?: Height): Promise<LedgerLane>
 }
+
+/** Number of a block to look at. */
+export type Height = () => Promise<bigint>
 
 export type Options = {
   readonly client: PublicClient
   readonly domain: Domain
   /** Newest block that counts as settled. */
-  readonly head: () => Promise<bigint>
+  readonly head: Height
 }
 
 /** Channels whose parameters are remembered. */
@@ -87,8 +91,8 @@ export function createView({ client, domain, head }: Options): View {
     return end?.eventName === 'Closed' || end?.eventName === 'Frozen' ? end.args.paid : []
   }
 
-  async function channel(channelId: Hex): Promise<LedgerChannel | undefined> {
-    const blockNumber = await head()
+  async function channel(channelId: Hex, height = head): Promise<LedgerChannel | undefined> {
+    const blockNumber = await height()
     const before = known.get(channelId)
     const [block, first] = await Promise.all([
       client.getBlock({ blockNumber }),
@@ -149,9 +153,9 @@ export function createView({ client, domain, head }: Options): View {
   return {
     learn,
     channel,
-    async lane(channelId, lane) {
+    async lane(channelId, lane, height = head) {
       const args = [channelId, lane] as const
-      const blockNumber = await head()
+      const blockNumber = await height()
       const [claim, swept] = await client.readContract({
         ...contract,
         functionName: 'laneOf',

@@ -2,7 +2,9 @@
  * Hard times on a chain that a node must come through by itself: endpoints that lag or refuse it, transactions that lie
  * about since before its start, and many calls at once.
  */
+import { erc20Abi } from 'viem'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { zeroAddress } from '../../../src/core/bytes.js'
 import type { LedgerEvent } from '../../../src/engine/ports.js'
 import { type EvmHarness, harness } from './harness.js'
 import { type Tools, toolsOf } from './tools.js'
@@ -58,4 +60,54 @@ it('asks the next endpoint where one wants a key, or is at another path', async 
     const ledger = await tools.connectAs(mine, [closed, evm.url])
     expect(await ledger.time()).toBeGreaterThan(0n)
   }
+})
+
+it('pays deposits of one token for several channels at once, and leaves no allowance', async () => {
+  const mine = await tools.rich()
+  await evm.fund(mine.address, 1_000n)
+  const ledger = await tools.connectAs(mine, [evm.url])
+  const rooms = [
+    await tools.open(ledger, mine),
+    await tools.open(ledger, mine),
+    await tools.open(ledger, mine),
+  ]
+  await Promise.all(rooms.map(({ parameters }) => ledger.deposit(parameters, 0)))
+  for (const { id } of rooms) expect((await ledger.channel(id))?.status).toBe('live')
+  const left = await evm.client.readContract({
+    address: evm.token,
+    abi: erc20Abi,
+    functionName: 'allowance',
+    args: [mine.address, evm.adjudicator],
+  })
+  expect(left).toBe(0n)
+})
+
+it('finds what it did before a restart where that is not settled yet', async () => {
+  const mine = await tools.rich()
+  const options = { confirmations: 3 }
+  const first = new AbortController()
+  const before = await tools.connectAs(mine, [evm.url], { ...options, signal: first.signal })
+  const opening = tools.open(before, mine, zeroAddress)
+  await expect.poll(() => evm.client.getTransactionCount({ address: mine.address })).toBe(1)
+  await evm.client.mine({ blocks: 3 })
+  const { id, parameters } = await opening
+  const lost = before.deposit(parameters, 0).catch(() => 'stopped')
+  await expect.poll(() => evm.client.getTransactionCount({ address: mine.address })).toBe(2)
+  first.abort()
+  expect(await lost).toBe('stopped')
+  let calls = 0
+  const counting = await tools.endpoint((method) => {
+    if (method === 'eth_call') calls++
+    return undefined
+  })
+  const after = await tools.connectAs(mine, [counting], options)
+  const known = calls
+  const again = after.deposit(parameters, 0).then(() => 'done')
+  again.catch(() => undefined)
+  // It looks again and again.
+  await expect.poll(() => calls).toBeGreaterThan(known + 6)
+  await evm.client.mine({ blocks: 3 })
+  expect(await again).toBe('done')
+  expect(await evm.client.getTransactionCount({ address: mine.address })).toBe(2)
+  expect((await after.channel(id))?.status).toBe('live')
 })

@@ -50,6 +50,7 @@ const takenMs = 5_000
 /** Nodes forget what waits, and reorganisations throw out what was in: all of it is handed out again so often. */
 const looksPerBroadcast = 10
 
+type Numbered = TransactionSerializableEIP1559 & { readonly nonce: number }
 type Sent = { readonly raw: Hex; readonly hash: Hex }
 
 export function createSender(options: Options): Sender {
@@ -58,8 +59,8 @@ export function createSender(options: Options): Sender {
   setMaxListeners(0, signal)
   /** Number of our next transaction, as far as we know. */
   let next = 0
-  /** Transactions of ours that are numbered and not settled. */
-  let underWay = 0
+  /** Numbers of our transactions that are not settled. */
+  const underWay = new Set<number>()
   /** Numbers are given out one by one; waiting for blocks is not part of that. */
   let last: Promise<unknown> = Promise.resolve()
   function inTurn<T>(task: () => Promise<T>): Promise<T> {
@@ -90,11 +91,7 @@ export function createSender(options: Options): Sender {
   }
 
   /** Estimates, numbers, signs and hands out one transaction. */
-  async function begin({
-    to,
-    data,
-    value = 0n,
-  }: Call): Promise<TransactionSerializableEIP1559 & Sent> {
+  async function begin({ to, data, value = 0n }: Call): Promise<Numbered & Sent> {
     const [gas, fees, pending] = await Promise.all([
       client.estimateGas({ account, data, value, ...(to === undefined ? {} : { to }) }),
       client.estimateFeesPerGas(),
@@ -102,7 +99,7 @@ export function createSender(options: Options): Sender {
     ])
     // Numbers below the chain's are spent; above it ours are on their way, or nobody's: a reorganisation gives
     // numbers back.
-    next = underWay === 0 ? pending : Math.max(next, pending)
+    next = underWay.size === 0 ? pending : Math.max(next, pending)
     const transaction = {
       type: 'eip1559',
       chainId: Number(chainId),
@@ -123,7 +120,7 @@ export function createSender(options: Options): Sender {
       throw error
     }
     next += 1
-    underWay += 1
+    underWay.add(transaction.nonce)
     return { ...transaction, ...sent }
   }
 
@@ -140,10 +137,22 @@ export function createSender(options: Options): Sender {
     return undefined
   }
 
+  /**
+   * Takes the number of what lies in front of ours, from before our start and too cheap for any block, with a transfer
+   * of nothing: whoever wanted that call asks for it again.
+   */
+  async function clear({ type, chainId, nonce, maxFeePerGas, maxPriorityFeePerGas }: Numbered) {
+    const fees = { maxFeePerGas, maxPriorityFeePerGas }
+    const gas = withReserve(await client.estimateGas({ account, to: account }))
+    const nothing = await signed({ type, chainId, nonce, to: account, gas, ...fees })
+    // Refused for its fee, it is tried again with a higher one.
+    await broadcast(nothing).catch(() => undefined)
+  }
+
   /** Waits until one transaction of this number lies deep enough. */
-  async function settle(first: TransactionSerializableEIP1559 & Sent): Promise<TransactionReceipt> {
+  async function settle(first: Numbered & Sent): Promise<TransactionReceipt> {
     const { raw: _, hash: __, ...fields } = first
-    let transaction: TransactionSerializableEIP1559 = fields
+    let transaction: Numbered = fields
     const sent: Sent[] = [first]
     let since = Date.now()
     let looks = 0
@@ -156,7 +165,7 @@ export function createSender(options: Options): Sender {
         if (head - receipt.blockNumber + 1n >= BigInt(confirmations)) return receipt
       } else {
         const used = await client.getTransactionCount({ address: account, blockTag: 'latest' })
-        takenSince = used > Number(fields.nonce) ? (takenSince ?? Date.now()) : undefined
+        takenSince = used > fields.nonce ? (takenSince ?? Date.now()) : undefined
         if (takenSince !== undefined && Date.now() - takenSince >= takenMs)
           throw new LedgerError(
             'BAD_NONCE',
@@ -175,6 +184,8 @@ export function createSender(options: Options): Sender {
           sent.unshift(replacement)
           // Refused, the older one still lies there; the next round tries a higher fee.
           await broadcast(replacement).catch(() => undefined)
+          for (let nonce = used; nonce < transaction.nonce; nonce++)
+            if (!underWay.has(nonce)) await clear({ ...transaction, nonce })
           since = Date.now()
         }
       }
@@ -203,9 +214,7 @@ export function createSender(options: Options): Sender {
       let receipt: TransactionReceipt
       try {
         const begun = await inTurn(() => begin(call))
-        receipt = await settle(begun).finally(() => {
-          underWay -= 1
-        })
+        receipt = await settle(begun).finally(() => underWay.delete(begun.nonce))
       } catch (error) {
         const problem = refusal(error, account)
         throw problem.code === 'INSUFFICIENT_BALANCE' ? await unlessRefused(call, problem) : problem

@@ -111,3 +111,23 @@ it('finds what it did before a restart where that is not settled yet', async () 
   expect(await evm.client.getTransactionCount({ address: mine.address })).toBe(2)
   expect((await after.channel(id))?.status).toBe('live')
 })
+
+it('gets past what lies about since before its start, too cheap for any block', async () => {
+  const mine = await tools.rich()
+  const count = () => evm.client.getTransactionCount({ address: mine.address })
+  // Anvil forgets what is too cheap; other nodes go on counting it.
+  let mined = 0
+  const remembering = await tools.endpoint((method, _, params) =>
+    method === 'eth_getTransactionCount' && params.includes('pending') && mined === 0
+      ? { status: 200, body: { result: '0x2' } }
+      : undefined,
+  )
+  const ledger = await tools.connectAs(mine, [remembering], { stuckMs: 50 })
+  const { id } = await tools.open(ledger, mine)
+  mined = await count()
+  expect(mined).toBe(3)
+  expect((await ledger.channel(id))?.status).toBe('funding')
+  const other = await tools.open(ledger, mine)
+  expect((await ledger.channel(other.id))?.status).toBe('funding')
+  expect(await count()).toBe(4)
+})

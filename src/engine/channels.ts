@@ -2,6 +2,7 @@
  * The channels of a node as their owner sees them: opening, lanes, resizing and closing, and which channels of
  * peers are welcome. States are the book's; this module only brings changes about.
  */
+import { parseAddress } from '../core/address.js'
 import * as Amount from '../core/amount.js'
 import { type Address, equals, type Hex, toHex, zeroAddress, zeroes } from '../core/bytes.js'
 import type { Channel } from '../core/channel.js'
@@ -100,7 +101,8 @@ export class Channels {
 
   /** The channel with one peer that can still pay `deposit`, or a new one; live, its money on one lane. */
   async open(address: string, options: OpenOptions): Promise<Channel> {
-    const { deposit, signal, asset = this.#ports.asset } = options
+    const { deposit, signal } = options
+    const asset = parseAddress(options.asset ?? this.#ports.asset)
     const link = await this.connect(address, signal)
     const signer = link.signer ?? zeroAddress
     const known = this.#ports.book
@@ -120,7 +122,8 @@ export class Channels {
 
   /** A new channel with several peers, funded and live; lanes are opened by `openLane`. */
   async openMany(addresses: readonly string[], options: OpenManyOptions): Promise<Channel> {
-    const { deposits, assets = [this.#ports.asset], signal } = options
+    const { deposits, signal } = options
+    const assets = (options.assets ?? [this.#ports.asset]).map(parseAddress)
     const links: Link[] = []
     for (const address of addresses) links.push(await this.connect(address, signal))
     const own = this.#ports.network.addresses()[0] ?? ''
@@ -472,7 +475,8 @@ export class Channels {
 
   /** Index of an asset in a channel. */
   #assetOf(id: Hex, { asset }: AmountOptions): number {
-    const index = asset === undefined ? 0 : this.#find(id).parameters.assets.indexOf(asset)
+    const { assets } = this.#find(id).parameters
+    const index = asset === undefined ? 0 : assets.indexOf(parseAddress(asset))
     if (index < 0)
       throw new ChannelsError('ASSET_UNKNOWN', `The channel does not hold the asset ${asset}.`)
     return index

@@ -3,6 +3,7 @@
  * together; what each of them may do is decided there.
  */
 import { EventEmitter, setMaxListeners } from 'node:events'
+import { parseAddress } from '../core/address.js'
 import { type Address, type Hex, toHex, zeroAddress } from '../core/bytes.js'
 import type { Channel } from '../core/channel.js'
 import { SluiceError, toProblem } from '../core/errors.js'
@@ -86,6 +87,8 @@ const lanesWorth = 3n
 
 export class Node {
   readonly events = new EventEmitter<NodeEvents>()
+  /** What channels hold, and resources cost, unless told. */
+  readonly asset: Address
   readonly #ports: NodePorts
   readonly #book: Book
   readonly #lanes: Lanes
@@ -99,6 +102,7 @@ export class Node {
   /** Use `createNode`, which makes the ports. */
   constructor(ports: NodePorts) {
     this.#ports = ports
+    this.asset = parseAddress(ports.asset ?? zeroAddress)
     // Whatever waits for a peer, the layer or the tower also waits for our end.
     setMaxListeners(0, this.#ended.signal)
     const { store, ledger, crypto, keys, sleep } = ports
@@ -241,11 +245,6 @@ export class Node {
     return this.#ports.ledger.account
   }
 
-  /** What channels hold, and resources cost, unless told. */
-  get asset(): Address {
-    return this.#ports.asset ?? zeroAddress
-  }
-
   /** The execution layer, as this node's account sees it. */
   get ledger(): Ledger {
     return this.#ports.ledger
@@ -354,7 +353,7 @@ export class Node {
     const link = await this.#channels.connect(address, signal)
     const asked = await Purchase.ask(link, resource, signal)
     try {
-      checkAsset(asked.quote, options.asset ?? this.asset)
+      checkAsset(asked.quote, parseAddress(options.asset ?? this.asset))
       const payer = this.#payerFor(link, asked.quote, id, options)
       await this.#peers.bind(link, payer, signal)
       const { crypto, ledger, keys, network } = this.#ports

@@ -2,6 +2,7 @@
  * What a node offers: resources by name, and the streams that sell them. A bounded number of streams runs
  * for one connection; what a peer does wrong on one of them ends that one.
  */
+import { parseAddress } from '../core/address.js'
 import type { Address, Hex } from '../core/bytes.js'
 import type { Channel } from '../core/channel.js'
 import { SluiceError } from '../core/errors.js'
@@ -59,7 +60,8 @@ export class Offers {
       throw new OfferError('RESOURCE_TAKEN', `"${resource}" is offered already.`)
     const price = Price.check(options.price)
     const quantum = options.quantum ?? Price.quantum(price)
-    const { asset = this.#ports.asset, size, sha256, open, signal } = options
+    const { size, sha256, open, signal } = options
+    const asset = parseAddress(options.asset ?? this.#ports.asset)
     const withdraw = new AbortController()
     const signals = [withdraw.signal, this.#ports.ended, ...(signal === undefined ? [] : [signal])]
     const withdrawn = AbortSignal.any(signals)

@@ -336,7 +336,7 @@ it('waits for as many blocks as it was told, and sends again what was thrown out
 })
 
 it('reads addresses of layers and assets, and nothing else', () => {
-  const adjudicator = `0x${'Ab'.repeat(20)}`
+  const adjudicator = '0xd8dA6BF26964aF9D7eEd9e03E53415D37aA96045'
   expect(parseLayerAddress(`evm:https://a.example/x,http://b.example#${adjudicator}`)).toEqual({
     urls: ['https://a.example/x', 'http://b.example'],
     adjudicator: adjudicator.toLowerCase(),
@@ -347,6 +347,7 @@ it('reads addresses of layers and assets, and nothing else', () => {
     `evm:ftp://a.example#${adjudicator}`,
     'evm:#0x12',
     `evm:#${adjudicator}`,
+    `evm:http://a.example#${adjudicator.replace('d8dA', 'd8da')}`,
   ])
     expect(() => parseLayerAddress(text)).toThrow(refused('BAD_ADDRESS', /./))
   expect(() => parseAsset('eth')).toThrow(refused('BAD_ADDRESS', /native/))

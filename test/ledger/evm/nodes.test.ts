@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { setTimeout as after } from 'node:timers/promises'
+import { getAddress } from 'viem'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Address, type Hex, zeroAddress } from '../../../src/core/bytes.js'
 import type { Complete } from '../../../src/core/complete.js'
@@ -157,6 +158,29 @@ it('a tower answers a thief and redeems, while its client is away', async () => 
     await buyer.ledger.sweep(parameters, leaf)
   expect(await seller.ledger.balance(seller.ledger.account, evm.token)).toBe(350n)
   expect(await buyer.ledger.balance(buyer.ledger.account, evm.token)).toBe(650n)
+})
+
+it('a token is one asset in whatever case it is given, and none with a wrong checksum', async () => {
+  const upper = `0x${evm.token.slice(2).toUpperCase()}` as const
+  const mixed = getAddress(evm.token)
+  const seller = await person('mixed seller', mixed)
+  const buyer = await person('upper buyer', upper)
+  expect([seller.node.asset, buyer.node.asset]).toEqual([evm.token, evm.token])
+  await evm.fund(buyer.ledger.account, 1_000n)
+  const { id, parameters } = await buyer.node.open(seller.address, { deposit: 500n, asset: mixed })
+  expect(parameters.assets).toEqual([evm.token])
+  await buyer.node.topUp(id, { amount: 10n, asset: upper })
+  await buy(buyer, seller, 100, 1n)
+  const again = await buyer.node.open(seller.address, { deposit: 100n, asset: upper })
+  expect(again.id).toBe(id)
+
+  const wrong = '0xD8dA6BF26964aF9D7eEd9e03E53415D37aA96045' as const
+  const refused = expect.objectContaining({ code: 'BAD_ADDRESS' })
+  await expect(person('mistyped', wrong)).rejects.toThrow(refused)
+  const opening = buyer.node.open(seller.address, { deposit: 100n, asset: wrong })
+  await expect(opening).rejects.toThrow(refused)
+  const offer = { price: Price.parse('1/B'), asset: wrong, open: async function* () {} }
+  expect(() => seller.node.serve('mistyped', offer)).toThrow(refused)
 })
 
 it('a deposit of coins that gas would eat is refused before it moves, and a claim left where it is', async () => {

@@ -8,6 +8,7 @@ import {
   createPublicClient,
   encodeFunctionData,
   type PublicClient,
+  parseAbi,
   recoverAddress,
 } from 'viem'
 import * as Amount from '../../core/amount.js'
@@ -54,6 +55,17 @@ export type Options = Account & {
 
 /** What a redemption of 255 steps costs, of contracts/gas.json, and some more steps. */
 const redeemGas = 160_000n
+
+/**
+ * Rollups of the OP stack charge for a transaction's bytes on the layer below, beside gas, and tell how much here; so
+ * many of a redemption's do not compress.
+ */
+const dataFees = {
+  address: '0x420000000000000000000000000000000000000f',
+  abi: parseAbi(['function getL1FeeUpperBound(uint256 size) view returns (uint256)']),
+  functionName: 'getL1FeeUpperBound',
+  args: [600n],
+} as const
 
 /** A chain that answers, and one account's transactions on it. */
 export type Chain = {
@@ -125,11 +137,13 @@ async function ledgerOf(chain: Chain, address: Address, account: Address): Promi
   const domain = { chainId, adjudicator: address }
 
   const tip = await client.estimateMaxPriorityFeePerGas()
-  let gasPrice = 0n
-  /** The newest settled block; it also tells what gas costs. */
+  const hasDataFees = (await client.getCode({ address: dataFees.address })) !== undefined
+  let [gasPrice, dataFee] = [0n, 0n]
+  /** The newest settled block; it also tells what gas, and data, cost. */
   async function newest() {
     const block = await client.getBlock({ blockNumber: await head() })
     gasPrice = (block.baseFeePerGas ?? 0n) + tip
+    if (hasDataFees) dataFee = await client.readContract(dataFees).catch(() => dataFee)
     return block
   }
   await newest()
@@ -233,7 +247,7 @@ async function ledgerOf(chain: Chain, address: Address, account: Address): Promi
     minChallengePeriod,
     challengeBond,
     // What tokens are worth in native coin, nobody here knows.
-    redeemFee: (asset) => (asset === zeroAddress ? redeemGas * gasPrice : 0n),
+    redeemFee: (asset) => (asset === zeroAddress ? redeemGas * gasPrice + dataFee : 0n),
     time: () => asked(async () => (await newest()).timestamp),
     balance: (of, asset) =>
       asked(() =>

@@ -202,6 +202,22 @@ it('estimates what a redemption costs by the newest price of gas, in coins alone
   await fee(1_000_000_000n)
 })
 
+it('adds what a rollup charges for a redemption on the layer below', async () => {
+  const before = (await connectAs(wallet(), [evm.url])).redeemFee(zeroAddress)
+  // Where the OP stack has its oracle, a contract that answers anything with 2^56.
+  const oracle = '0x420000000000000000000000000000000000000f'
+  const bytecode = '0x67010000000000000060005260206000f3'
+  await evm.client.setCode({ address: oracle, bytecode })
+  const ledger = await connectAs(wallet(), [evm.url])
+  const fee = ledger.redeemFee(zeroAddress)
+  expect(fee - before).toBeGreaterThan(2n ** 55n)
+  expect(ledger.redeemFee(evm.token)).toBe(0n)
+  // One that answers nothing any more is no reason to stop.
+  await evm.client.setCode({ address: oracle, bytecode: '0x' })
+  expect(await ledger.time()).toBeGreaterThan(0n)
+  expect(ledger.redeemFee(zeroAddress)).toBeGreaterThan(2n ** 55n)
+})
+
 it('approves what is due and no more', async () => {
   const mine = await rich()
   await evm.fund(mine.address, 1_000n)

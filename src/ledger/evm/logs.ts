@@ -184,7 +184,7 @@ export async function* follow(options: Follow): AsyncGenerator<LedgerEvent> {
       hashes.set(to, hash)
       for (const block of [...hashes.keys()].slice(0, -rememberedMax)) hashes.delete(block)
       next = to + 1n
-      const oldest = [...hashes.keys(), next - readAgain].reduce(Amount.min)
+      const oldest = [...hashes.keys()].reduce(Amount.min) - readAgain
       told = told.filter(({ sequence }) => sequence >= sequenceOf(Amount.larger(0n, oldest), 0))
       pause = pollMs
     } catch (error) {

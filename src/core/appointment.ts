@@ -149,7 +149,7 @@ export function check(
   const channelId = Parameters.id(context.domain, parameters)
   refuse(parameters.seats[seat] === undefined, 'it is for no seat of the channel')
   if (held !== undefined) checkNewer(channelId, appointment, held)
-  if (held?.newest.version !== newest.version)
+  if (!isHeldState(context.domain, channelId, newest, held))
     Complete.check(context, channelId, parameters, newest)
   const next = pendingContent(appointment)
   if (pending !== undefined && next !== undefined) {
@@ -181,18 +181,18 @@ export function asked(
   { parameters, newest, claims }: Appointment,
   held: Appointment | undefined,
 ): Signed[] {
-  const isKnown = held?.newest.version === newest.version
-  const digest = isKnown
-    ? undefined
-    : Complete.digest(domain, Parameters.id(domain, parameters), newest)
-  const states = digest && newest.signatures.map((signature) => ({ digest, signature }))
+  const channelId = Parameters.id(domain, parameters)
+  const digest = Complete.digest(domain, channelId, newest)
+  const states = isHeldState(domain, channelId, newest, held)
+    ? []
+    : newest.signatures.map((signature) => ({ digest, signature }))
   const vouchers = claims
     .filter((claim) => !isHeld(held, claim))
     .map(({ signed: { voucher, signature } }) => ({
       digest: Voucher.digest(domain, voucher),
       signature,
     }))
-  return [...(states ?? []), ...vouchers]
+  return [...states, ...vouchers]
 }
 
 /** What is held may only rise. */
@@ -223,6 +223,20 @@ function fallsBehind(appointment: Appointment, held: Claim.Claim): boolean {
 const signerOf = ({ domain, recover }: Context, { signed }: Claim.Claim): Address =>
   recover(Voucher.digest(domain, signed.voucher), signed.signature)
 
+/** Whether this very state, with these very signatures, was checked before. */
+const isHeldState = (
+  domain: TypedData.Domain,
+  channelId: Hex,
+  state: Complete.Complete,
+  held: Appointment | undefined,
+): boolean =>
+  held !== undefined &&
+  equals(
+    Complete.digest(domain, channelId, state),
+    Complete.digest(domain, channelId, held.newest),
+  ) &&
+  isEach(state.signatures, held.newest.signatures)
+
 /** Whether this very claim was proven before. */
 const isHeld = (held: Appointment | undefined, claim: Claim.Claim): boolean =>
   isSame(
@@ -232,10 +246,14 @@ const isHeld = (held: Appointment | undefined, claim: Claim.Claim): boolean =>
 
 const isSame = (claim: Claim.Claim, held: Claim.Claim | undefined): boolean =>
   held !== undefined &&
+  claim.indices.length === held.indices.length &&
   claim.indices.every((index, digit) => index === held.indices[digit]) &&
-  claim.nodes.length === held.nodes.length &&
-  claim.nodes.every((node, digit) => equals(node, held.nodes[digit] ?? new Uint8Array())) &&
-  equals(claim.signed.signature, held.signed.signature)
+  isEach(claim.nodes, held.nodes) &&
+  equals(Voucher.encode(claim.signed), Voucher.encode(held.signed))
+
+const isEach = (some: readonly Uint8Array[], others: readonly Uint8Array[]): boolean =>
+  some.length === others.length &&
+  some.every((bytes, at) => equals(bytes, others[at] ?? new Uint8Array()))
 
 function refuse(condition: boolean, why: string): void {
   if (condition) throw new AppointmentError('BAD_APPOINTMENT', why)

@@ -85,6 +85,23 @@ describe('what a tower refuses', () => {
       )
   })
 
+  it('beside what it holds: a changed voucher, kind or signature passes for none that was checked', () => {
+    const made = appointment()
+    const [held] = made.claims
+    if (held === undefined) throw new Error('nothing is held')
+    const voucher = { ...held.signed.voucher, base: 1_000_000n }
+    const raised = { ...held, signed: { ...held.signed, voucher } }
+    const { newest } = made
+    for (const changed of [
+      { claims: [raised] },
+      { newest: { ...newest, kind: 1 as const } },
+      { newest: twice(newest) },
+    ])
+      expect(() => check(appointment(changed), made)).toThrow(
+        expect.objectContaining({ code: 'BAD_SIGNATURE' }),
+      )
+  })
+
   it('money out of nothing, a forged voucher, and a node that is not of the chain', () => {
     const { body } = complete(4n)
     const rich = { ...body, outcome: { ...body.outcome, balances: [[900n], [400n]] } }

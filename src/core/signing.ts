@@ -44,7 +44,9 @@ export function restore(
     if (seats[proposer] === undefined || signatures.length !== seats.length)
       throw new Complete.SignedError('What was kept for us is no proposal of this channel.')
     const digest = digestOf(context, now, pending)
-    Complete.checkSignature(context, now.parameters, digest, now.seat, signature)
+    // All of them: with the last one it is a complete state, and nobody looks at them again.
+    for (const [seat, known] of signatures.entries())
+      if (known !== undefined) Complete.checkSignature(context, now.parameters, digest, seat, known)
     const attempts = now.attempts.with(proposer, Math.max(attempt, now.attempts[proposer] ?? 0))
     return { channel: { ...now, attempts, proposals: [pending] }, effects: [] }
   })

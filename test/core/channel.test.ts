@@ -363,6 +363,24 @@ describe('a seat on an older disk', () => {
     expect(completeOf(world, 0).body.lanes).toMatchObject([{ payer: 0, reserved: 7n }])
   })
 
+  it('takes from its tower no signature that is none, where the last one makes a state complete', () => {
+    const world = liveWorld()
+    propose(world, 1, laneOpen(1, 5n))
+    World.act(world, { type: 'deliver', side: 0, at: 0 })
+    const [pending] = channelOf(world, 0).proposals
+    if (pending === undefined) throw new Error('nothing is signed')
+    World.act(world, { type: 'restore', side: 0, back: 1 })
+    const complete = completeOf(world, 0)
+    const restored = (theirs: Uint8Array | undefined): Channel.Step =>
+      stepOf(world, 0, {
+        type: 'restore',
+        complete,
+        pending: { ...pending, signatures: pending.signatures.with(1, theirs) },
+      })
+    expect(codes(restored(new Uint8Array(65)))).toEqual(['refused BAD_SIGNATURE'])
+    expect(restored(undefined).channel.proposals).toEqual([pending])
+  })
+
   it('takes up none that a peer made up in its name', () => {
     const world = liveWorld()
     const { id: channelId } = channelOf(world, 0)

@@ -292,11 +292,7 @@ export class Peers {
       case 'bind':
         return this.#onBind(link, message.channelId, message.lane)
       case 'bound':
-        this.#mine(link, message.channelId)
-        this.#ports.lanes
-          .payer(message.channelId, message.lane)
-          ?.bind(link, message.handle, message.claim)
-        return
+        return this.#onBound(link, message)
       default: {
         const isLate = message.type === 'sync' || message.type === 'opened'
         if (isLate && book.get(message.channelId) === undefined) return
@@ -368,6 +364,17 @@ export class Peers {
     // A payer with an old disk learns only from here what it has promised: it is shown all that we hold, or nothing.
     await payee.persist()
     link.send({ type: 'bound', channelId, lane, handle, claim: payee.claim })
+  }
+
+  /** The payee of a lane has given it a handle; no other seat is paid on it. */
+  #onBound(link: Link, { channelId, lane, handle, claim }: Message & { type: 'bound' }): void {
+    const { lanes } = this.#ports
+    this.#mine(link, channelId)
+    const payer = lanes.payer(channelId, lane)
+    if (payer === undefined) return
+    if (lanes.payeeOf(channelId, lane) !== link.signer)
+      throw new LinkError('LANE_UNKNOWN', `There is no lane ${lane} by which we pay you.`)
+    payer.bind(link, handle, claim)
   }
 
   /** Vouchers and ticks in the order they came; ticks of one read are verified together. */

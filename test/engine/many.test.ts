@@ -2,7 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Channel } from '../../src/core/channel.js'
 import * as Price from '../../src/core/price.js'
-import { createWorld, type Person, type World } from '../support/world.js'
+import { createWorld, keysOf, type Person, type World } from '../support/world.js'
+import { rawPeer } from './support/raw-peer.js'
 import { bytesOf, endlessBytes, take } from './support/wares.js'
 
 const funds = 1_000_000n
@@ -99,6 +100,22 @@ describe('three seats', () => {
     await Promise.all([1_000n, 2_000n].map((amount) => at(1).node.topUp(id, { amount })))
     expect(at(1).node.channel(id)?.complete?.body.outcome.balances[1]).toEqual([53_000n])
     expect(await at(1).balance()).toBe(funds - 53_000n)
+  })
+
+  it('are paid on their own lanes, whatever a third says of them', async () => {
+    const { id } = await openAll()
+    const lane = await at(0).node.openLane(id, { payee: 1, amount: 100_000n })
+    at(1).node.serve('file', { price: byteByByte, ...bytesOf(100_000) })
+    const purchase = await at(0).node.consume(at(1).address, 'file')
+    const data = purchase[Symbol.asyncIterator]()
+    await data.next()
+    const raw = await rawPeer(world, 'mallory', { keys: { signing: keysOf('carol').signing } })
+    const link = await raw.upgrade(at(0).address)
+    link.send({ type: 'bound', channelId: id, lane, handle: 0, claim: undefined })
+    await link.closed()
+    while (!(await data.next()).done);
+    expect(await purchase.receipt).toMatchObject({ offset: 100_000n })
+    expect(link.paid).toEqual([])
   })
 
   it('stall no lane of two of them when the third is gone, and go on when it is back', async () => {

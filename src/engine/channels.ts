@@ -82,6 +82,8 @@ const fundWithin = 600n
 const fundWithinMax = 3_600n
 /** Seconds of each challenge window, where the layer does not want more. */
 const challengePeriodDefault = 86_400n
+/** And the most that a peer may ask for, a month: what is held for a century by whoever does not sign is lost. */
+const challengePeriodMax = 2_592_000n
 
 export class Channels {
   readonly #ports: ChannelsPorts
@@ -445,6 +447,7 @@ export class Channels {
       parameters.challengePeriod < ledger.minChallengePeriod,
       'its challenge period is too short',
     )
+    refuse(parameters.challengePeriod > challengePeriodMax, 'its challenge period is too long')
     refuse(parameters.fundBy > time + fundWithinMax, 'it would wait too long for deposits')
     refuse(toHex(parameters.codeHash) !== toHex(Parameters.noCode), 'it runs no contracts')
     if (accept !== undefined)

@@ -1,6 +1,7 @@
 /** Peers that lie, stop, repeat and babble: what each gets, and what it does to the others. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { concat, uint, zeroAddress } from '../../src/core/bytes.js'
+import * as Channel from '../../src/core/channel.js'
 import * as Frame from '../../src/core/frame.js'
 import { limits } from '../../src/core/limits.js'
 import * as Meter from '../../src/core/meter.js'
@@ -52,6 +53,19 @@ describe('a buyer', () => {
       await quiet(() => stream.bytes)
       const window = Math.min(64, 1 + paidQuanta)
       expect(stream.bytes).toBe((paidQuanta + window) * quantum)
+    }
+  })
+
+  it('that would keep the money for a century, should it not sign the end, gets no channel', async () => {
+    const link = await raw.upgrade(seller.address)
+    const parameters = await raw.parameters(link, 1_000n)
+    for (const challengePeriod of [2_592_001n, 2n ** 32n - 1n]) {
+      const offer = Channel.propose(raw.context, { ...parameters, challengePeriod }, 0)
+      for (const effect of offer.effects) if (effect.type === 'send') link.send(effect.message)
+      expect(await link.next('refuse')).toMatchObject({
+        channelId: offer.channel.id,
+        code: 'CHANNEL_REFUSED',
+      })
     }
   })
 

@@ -291,7 +291,16 @@ export class Channels {
     const { seat } = this.#find(id)
     const asset = this.#assetOf(id, options)
     await this.#change(id, () => [{ type: 'withdraw', seat, asset, amount }], signal)
-    return book.until(id, (now) => !isOpen(now) || !now.calls.includes('withdraw'), signal)
+    // Where the channel ends together, it is the end that pays.
+    const isPaid = (now: Channel): boolean =>
+      !isOpen(now) || (now.phase !== 'closing' && !now.calls.includes('withdraw'))
+    const now = await book.until(id, isPaid, signal)
+    if (now.phase === 'frozen')
+      throw new ChannelsError(
+        'NOT_LIVE',
+        'The channel is being closed by force; what was to be withdrawn is paid out with its balance.',
+      )
+    return now
   }
 
   /** Moves what we have earned on our lanes into our balance; streams run on meanwhile. */
@@ -325,8 +334,9 @@ export class Channels {
   /** Has all seats agree that a challenged channel lives on; resolves once it does. */
   async resume(id: Hex, signal: AbortSignal | undefined): Promise<Channel> {
     const { book } = this.#ports
-    const wanted = ({ phase }: Channel): readonly Update[] | undefined =>
-      phase === 'challenged' ? [{ type: 'resume' }] : undefined
+    // One will do: the other seat may have asked for it at the same time.
+    const wanted = ({ phase, calls }: Channel): readonly Update[] | undefined =>
+      phase === 'challenged' && !calls.includes('resume') ? [{ type: 'resume' }] : undefined
     await book.refresh(id)
     await this.#change(id, wanted, signal)
     return book.until(id, ({ phase }) => phase !== 'challenged', signal)

@@ -451,6 +451,31 @@ describe('a challenge between two who are there', () => {
     expect(await buyer.balance()).toBe(1_000_000n - promised)
   })
 
+  it('that is not ended takes a withdrawal with it which the layer has not paid', async () => {
+    const { id } = await buyer.node.open([seller.address], { deposits: [[1_000n], [0n]] })
+    await buyer.node.openLane(id, { payee: 1, amount: 400n })
+    buyer.ledger.withdraw = () => Promise.reject(new LedgerError('LEDGER_UNREACHABLE', 'not now'))
+    const withdrawn = buyer.node.withdraw(id, { amount: 100n }).catch((error) => error)
+    await expect.poll(() => buyer.node.channel(id)?.calls).toEqual(['withdraw'])
+    await buyer.node.challenge(id)
+    await world.advance(challengePeriod + 1)
+    expect(await withdrawn).toMatchObject({ code: 'NOT_LIVE' })
+    await event(id, 'frozen')
+    expect(await buyer.balance()).toBe(1_000_000n - 400n)
+  })
+
+  it('is ended by both at once, and the channel lives on', async () => {
+    const { id } = await buyer.node.open(seller.address, { deposit: 900_000n })
+    await expect.poll(() => seller.node.channel(id)?.phase).toBe('live')
+    await buyer.node.challenge(id)
+    await event(id, 'challenged')
+    for (const { node } of [buyer, seller])
+      await expect.poll(() => node.channel(id)?.phase).toBe('challenged')
+    const both = [buyer, seller].map(({ node }) => node.resume(id))
+    expect(await Promise.all(both)).toMatchObject([{ phase: 'live' }, { phase: 'live' }])
+    expect(seller.node.channel(id)?.complete).toMatchObject({ version: 2n, kind: 2 })
+  })
+
   it('is ended by both, and the channel lives on', async () => {
     const { id } = await buyer.node.open(seller.address, { deposit: 900_000n })
     await buyer.node.challenge(id)

@@ -89,10 +89,15 @@ function checkBond({ versionMax }: Channel.Context, version: bigint): void {
     )
 }
 
-/** While a challenge runs, only what ends it is signed; and nothing ends one that does not run. */
-function checkPhase({ phase }: Channel.Channel, kind: State.Kind): void {
+/**
+ * While a challenge runs, only what ends it is signed, once: whoever has state upon state signed in one challenge has
+ * those forgotten that the layer may settle by. And nothing ends one that does not run.
+ */
+function checkPhase({ phase, calls }: Channel.Channel, kind: State.Kind): void {
   if (phase === 'challenged' && kind === 0)
     throw new ProposalError('CHALLENGED', 'The channel is challenged: resume or close it first.')
+  if (phase === 'challenged' && kind === 2 && calls.includes('resume'))
+    throw new ProposalError('RESUMED', 'The newest state ends the challenge already.')
   if (phase === 'live' && kind === 2)
     throw new ProposalError('NOT_CHALLENGED', 'There is no challenge to end.')
 }
@@ -215,6 +220,7 @@ export class ProposalError extends SluiceError {
       | 'NOT_DEPOSITED'
       | 'NOT_LIVE'
       | 'OVER_CLAIM'
+      | 'RESUMED'
       | 'UNDER_CLAIM'
       | 'UNDER_FOLD',
     message: string,

@@ -453,6 +453,18 @@ describe('while challenged', () => {
     expect(completeOf(world, 0)).toMatchObject({ version: 3n, kind: 0 })
   })
 
+  it('one resume is signed and no second on top of it, before the layer has looked at the first', () => {
+    const world = challengedWorld()
+    change(world, 0, { type: 'resume' })
+    const updates: Update[] = [{ type: 'resume' }]
+    expect(codes(stepOf(world, 0, { type: 'propose', updates }))).toEqual(['refused RESUMED'])
+    const { id: channelId, complete: latest = completeOf(world, 0) } = channelOf(world, 0)
+    const draft = { channelId, version: 3n, attempt: 1, seal, updates, latest }
+    const message: Message = { type: 'propose', ...draft, signature: undefined }
+    const step = stepOf(world, 1, { type: 'message', from: 0, message })
+    expect(codes(step)).toEqual(['refused RESUMED'])
+  })
+
   it('a final state closes it', () => {
     const world = challengedWorld()
     change(world, 0, { type: 'lane-close', lane: 0n, claim: 0n }, { type: 'final' })

@@ -41,20 +41,45 @@ export const window = { first: 1n, last: 64n, peer: 256n } as const
 export const empty: Meter = { forgotten: 0n, purchases: [] }
 
 export const find = (meter: Meter, id: Hex): Purchase | undefined =>
-  meter.purchases.find((purchase) => purchase.id === id)
+  meter.purchases[sums(meter).places.get(id) ?? -1]
 
 const cost = (purchase: Purchase, offset: bigint): bigint => Price.owed(purchase.price, offset)
 
+/** What a meter adds up to, owed for what was acknowledged and for what was granted, and where each purchase is. */
+type Sums = {
+  readonly owed: bigint
+  readonly committed: bigint
+  readonly places: ReadonlyMap<Hex, number>
+}
+
+/**
+ * Meters never change, and a change of one purchase changes the sums by what it costs: were all of a thousand added
+ * up anew, each acknowledgement of a byte, ten on the wire, would keep a provider for forty microseconds.
+ */
+const added = new WeakMap<Meter, Sums>()
+
+function sums(meter: Meter): Sums {
+  const before = added.get(meter)
+  if (before !== undefined) return before
+  let [owed, committed] = [meter.forgotten, meter.forgotten]
+  for (const purchase of meter.purchases) {
+    owed += cost(purchase, purchase.acknowledged)
+    committed += cost(purchase, purchase.granted)
+  }
+  const places = new Map(meter.purchases.map(({ id }, at) => [id, at]))
+  const found = { owed, committed, places }
+  added.set(meter, found)
+  return found
+}
+
 /** Owed for all acknowledged offsets, each purchase rounded up once. */
-export const owed = (meter: Meter): bigint =>
-  meter.purchases.reduce((sum, p) => sum + cost(p, p.acknowledged), meter.forgotten)
+export const owed = (meter: Meter): bigint => sums(meter).owed
 
 /** Owed if all that was granted is acknowledged, less what is paid; never below zero. */
 export const exposure = (meter: Meter, accepted: bigint): bigint =>
   Amount.larger(0n, committed(meter) - accepted)
 
-const committed = (meter: Meter): bigint =>
-  meter.purchases.reduce((sum, p) => sum + cost(p, p.granted), meter.forgotten)
+const committed = (meter: Meter): bigint => sums(meter).committed
 
 /**
  * The credit window, in money: one quantum at first, growing by every quantum paid on this lane, to 64.
@@ -266,10 +291,20 @@ export function release(meter: Meter, id: Hex, sent: bigint): Meter {
 /** The purchase is drained: everything sent was acknowledged. */
 export const finish = (meter: Meter, id: Hex): Meter => replace(meter, id, { finished: true })
 
-const replace = (meter: Meter, id: Hex, change: Partial<Purchase>): Meter => ({
-  ...meter,
-  purchases: meter.purchases.map((p) => (p.id === id ? { ...p, ...change } : p)),
-})
+function replace(meter: Meter, id: Hex, change: Partial<Purchase>): Meter {
+  const { owed, committed, places } = sums(meter)
+  const at = places.get(id)
+  const old = at === undefined ? undefined : meter.purchases[at]
+  if (at === undefined || old === undefined) return meter
+  const purchase = { ...old, ...change }
+  const next = { ...meter, purchases: meter.purchases.with(at, purchase) }
+  added.set(next, {
+    owed: owed + cost(purchase, purchase.acknowledged) - cost(old, old.acknowledged),
+    committed: committed + cost(purchase, purchase.granted) - cost(old, old.granted),
+    places,
+  })
+  return next
+}
 
 /** A stream that asks for what was never offered, or too often. */
 export class MeterError extends SluiceError {

@@ -338,6 +338,10 @@ describe('whatever a consumer does, it gets no more unpaid than the window', () 
           shop.act(deed, { peerExposure: 0n })
           expect(shop.unpaid).toBeLessThanOrEqual(windowOf(shop.paid))
           expect(Meter.exposure(shop.meter, shop.paid)).toBeGreaterThanOrEqual(Number(shop.unpaid))
+          // The sums that its changes have led to are those of all its purchases, added up anew.
+          const anew = { ...shop.meter }
+          expect(Meter.owed(shop.meter)).toBe(Meter.owed(anew))
+          expect(Meter.exposure(shop.meter, 0n)).toBe(Meter.exposure(anew, 0n))
         }
       }),
     )

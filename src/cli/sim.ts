@@ -3,7 +3,7 @@ import { InvalidArgumentError } from 'commander'
 import pc from 'picocolors'
 import { campaign, type Report } from '../sim/campaign.js'
 import { type Caught, hunt, read } from '../sim/planted.js'
-import { formatAmount, type Output, toJson } from './output.js'
+import { createOutput, formatAmount, type Output, toJson } from './output.js'
 import { interruptedExit, interruptible, type Shared } from './settings.js'
 
 export type SimOptions = Pick<Shared, 'json'> & {
@@ -31,7 +31,8 @@ export async function sim(output: Output, options: SimOptions): Promise<void> {
   const bugs =
     options.bugs === false ? [] : read(typeof options.bugs === 'string' ? options.bugs : undefined)
   const startedAt = performance.now()
-  const progress = output.json ? undefined : output.progress('simulating', BigInt(seeds))
+  // For whoever waits half an hour for one line of JSON as well: it goes to standard error.
+  const progress = createOutput(false).progress('simulating', BigInt(seeds))
   let [done, failed] = [0, 0]
   const report = await campaign({
     seed,
@@ -41,11 +42,11 @@ export async function sim(output: Output, options: SimOptions): Promise<void> {
       done += 1
       if (violations.length > 0) failed += 1
       const rate = (done / (performance.now() - startedAt)) * 1_000
-      progress?.update(BigInt(done), `${done} worlds, ${failed} failed, ${rate.toFixed(1)}/s`)
+      progress.update(BigInt(done), `${done} worlds, ${failed} failed, ${rate.toFixed(1)}/s`)
     },
     onLine: trace === true ? (line) => process.stderr.write(`${line}\n`) : undefined,
   })
-  progress?.done()
+  progress.done()
   const caught: Caught[] = []
   const left = [...bugs]
   const work = async (): Promise<void> => {

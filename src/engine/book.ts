@@ -49,6 +49,8 @@ export type BookPorts = {
 
 type Entry = {
   channel: Channel.Channel
+  /** What the write that is under way makes of it; the channel itself where none is. */
+  decided: Channel.Channel
   /** Inputs are stepped in order; this settles after the last one. */
   turn: Promise<unknown>
   readonly changed: Notifier
@@ -95,6 +97,11 @@ export class Book {
 
   get(id: Hex): Channel.Channel | undefined {
     return this.#entries.get(id)?.channel
+  }
+
+  /** The channel as it was judged last: its write may still be under way, and nothing is said of it yet. */
+  decided(id: Hex): Channel.Channel | undefined {
+    return this.#entries.get(id)?.decided
   }
 
   /** The id that parameters give a channel. */
@@ -200,6 +207,7 @@ export class Book {
         entry.channel,
         input,
       )
+      entry.decided = channel
       if (channel !== entry.channel)
         await this.#ports.store.commit([
           Records.write(Records.channelKey(channel.id), Records.channel, channel),
@@ -210,6 +218,7 @@ export class Book {
       const refused = effects.find((effect) => effect.type === 'refused')
       return refused && new BookError(refused.code, refused.message)
     } catch (error) {
+      entry.decided = entry.channel
       if (error instanceof InvariantError) entry.frozen = true
       throw error
     }
@@ -457,6 +466,7 @@ export class Book {
 
 const entryOf = (channel: Channel.Channel): Entry => ({
   channel,
+  decided: channel,
   turn: Promise.resolve(),
   changed: new Notifier(),
   fate: undefined,

@@ -26,6 +26,8 @@ export type LanesPorts = {
   readonly sleep: Sleep
   readonly exposureMax: bigint | undefined
   readonly channel: (id: Hex) => Channel | undefined
+  /** As it was judged last, which may not be durable yet. */
+  readonly decided: (id: Hex) => Channel | undefined
   readonly onPayment: (role: 'payer' | 'payee', end: Payer | Payee, by: bigint) => void
 }
 
@@ -154,9 +156,10 @@ export class Lanes {
       lanesOf(this.#ports.channel(channel.id)).find((each) => each.id === id)
     const { onPayment } = this.#ports
     if (payer === channel.seat && !this.#payers.has(key)) {
-      // Beyond what a lane closes with nothing is promised: its payee need not take it.
+      // Beyond what a lane closes with nothing is promised: its payee need not take it. That we agree to it counts
+      // from when it was judged, before the write: what is promised meanwhile would come after our signature.
       const promisable = (): Lane | undefined => {
-        const now = this.#ports.channel(channel.id)
+        const now = this.#ports.decided(channel.id)
         return now === undefined ? undefined : Counted.reliable(now, id)
       }
       const ports = {

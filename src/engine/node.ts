@@ -111,6 +111,7 @@ export class Node {
       domain: ledger.domain,
       session: keys.session,
       channel: (id) => this.#book.get(id),
+      decided: (id) => this.#book.decided(id),
       onPayment: (role, { channelId, id }, by) => {
         if (role === 'payee') this.#defender.changed(channelId)
         const total = this.#lanes.claim(channelId, id)

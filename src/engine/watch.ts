@@ -99,14 +99,16 @@ export class Watch {
   }
 
   async #session(): Promise<void> {
-    const session = await this.#greet()
-    const { talk, connection } = session
+    const signal = this.#ended
+    const connection = await this.#ports.network.connect(this.#address, { signal })
+    const talk = new Talk(await connection.open(watchProtocol, { signal }))
     const lost = (): void => {
       this.#isAlive = false
       this.#changed.notify()
     }
     connection.closed.addEventListener('abort', lost)
     try {
+      const session = { talk, connection, tower: await this.#greet(talk, connection) }
       await this.#consult(session)
       this.#isConsulted = true
       this.#isAlive = true
@@ -127,31 +129,37 @@ export class Watch {
     }
   }
 
-  async #greet(): Promise<Session> {
+  /** Introductions; returns the key that the tower signs with. */
+  async #greet(talk: Talk, connection: Connection): Promise<Address> {
     const { network, ledger, crypto, signing } = this.#ports
     const { domain } = ledger
-    const connection = await network.connect(this.#address, { signal: this.#ended })
-    const talk = new Talk(await connection.open(watchProtocol, { signal: this.#ended }))
     const ours = { from: network.peer, to: connection.peer }
     const speaker = Introduction.introduce(domain, crypto.secp256k1, signing, ours)
     const hello = await this.#request(talk, { type: 'hello', ...speaker })
     if (hello.type !== 'hello') throw unexpected(hello)
     const theirs = { from: connection.peer, to: network.peer }
     Introduction.check(domain, crypto.secp256k1.recover, hello, theirs)
-    return { talk, connection, tower: hello.signer }
+    return hello.signer
   }
 
   /** Sends one request and waits for the answer. */
-  async #request(talk: Talk, message: WatchMessage): Promise<WatchMessage> {
-    await talk.send(message, this.#ended)
-    return this.#next(talk)
+  #request(talk: Talk, message: WatchMessage): Promise<WatchMessage> {
+    return this.#inTime(async () => {
+      await talk.send(message, this.#ended)
+      return talk.next()
+    })
   }
 
-  async #next(talk: Talk): Promise<WatchMessage> {
+  #next(talk: Talk): Promise<WatchMessage> {
+    return this.#inTime(() => talk.next())
+  }
+
+  /** What the tower answers, unless that takes too long; nor may it take its time to read what it is asked. */
+  async #inTime(ask: () => Promise<WatchMessage | undefined>): Promise<WatchMessage> {
     const done = new AbortController()
     const silence = this.#ports.sleep(answerMs, AbortSignal.any([done.signal, this.#ended]))
     try {
-      const message = await Promise.race([talk.next(), silence])
+      const message = await Promise.race([ask(), silence])
       if (message === undefined || message === null)
         throw new WatchError('TOWER_SILENT', 'it does not answer')
       return message

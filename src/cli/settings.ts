@@ -103,6 +103,7 @@ const passing = new Set([
   'SELLER_STOPPED',
   'STREAM_LOST',
   'STREAM_RESET',
+  'TOWER_AWAY',
 ])
 
 export type Waiting = {

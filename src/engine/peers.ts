@@ -85,8 +85,17 @@ export class Peers {
     )
     const { link } = this.#peer(connection)
     const done = new AbortController()
+    let mayShow = false
+    this.#ports.consulted().then(
+      () => {
+        mayShow = true
+      },
+      () => undefined,
+    )
     const silence = this.#ports.sleep(handshakeMs, done.signal).then(() => {
-      if (!done.signal.aborted) link.end(silent)
+      if (done.signal.aborted) return
+      const peers = link.introduction === undefined ? silent : unready
+      link.end(mayShow ? peers : towerAway)
     })
     try {
       await this.inStep(link, signal)
@@ -423,6 +432,16 @@ export class Peers {
     return channel
   }
 }
+
+const towerAway = new LinkError(
+  'TOWER_AWAY',
+  'Our watchtower has not answered since we started, and nothing is signed before; start it, or give the address of one that runs.',
+)
+
+const unready = new LinkError(
+  'PEER_SILENT',
+  'The peer is not ready: it may be waiting for its own watchtower; try again later.',
+)
 
 const silent = new LinkError(
   'PEER_SILENT',

@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest'
 import { Watch, type WatchPorts } from '../../src/engine/watch.js'
 import { connectLedger, createLedger, loadEngine } from '../../src/sluice.js'
+import { createWorld } from '../support/world.js'
 import { filler } from '../vectors/reference.js'
 
 it.each([
@@ -35,4 +36,25 @@ it.each([
   expect(await problem).toMatchObject({ code: 'TOWER_SILENT' })
   expect(given).toMatchObject([{ code: 'TOWER_SILENT' }])
   await layer.close()
+})
+
+it('who waits for a tower that is away says so, and is not taken for the peer that keeps silent', async () => {
+  const world = await createWorld()
+  const away = await world.watchtower('tower')
+  const { address } = away
+  await away.crash()
+  const client = await world.person('client', { tower: address })
+  const peer = await world.person('peer')
+  for (const [from, to, code, message] of [
+    [client, peer, 'TOWER_AWAY', /^Our watchtower/],
+    [peer, client, 'PEER_SILENT', /its own watchtower/],
+  ] as const) {
+    const refused = expect(from.node.quote(to.address, 'file')).rejects.toMatchObject({
+      code,
+      message: expect.stringMatching(message),
+    })
+    await world.advance(16)
+    await refused
+  }
+  await world.close()
 })

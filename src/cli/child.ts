@@ -19,11 +19,17 @@ export type Child = {
 
 const command = fileURLToPath(new URL('./main.js', import.meta.url))
 
-/** Starts `sluice ARGS`; it is stopped when `signal` aborts. */
+/**
+ * Starts `sluice ARGS`; it is stopped when `signal` aborts. What our own environment says of ledgers, keys and
+ * towers is not meant for it: all it needs is among its arguments.
+ */
 export function start(name: string, args: readonly string[], signal: AbortSignal): Child {
   const process_ = spawn(process.execPath, [command, ...args], {
     // The channel says nothing; its end tells the child that we are gone.
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+    env: Object.fromEntries(
+      Object.entries(process.env).filter(([name]) => !name.startsWith('SLUICE_')),
+    ),
   })
   const seen: ChildEvent[] = []
   const listeners: ((event: ChildEvent) => void)[] = []

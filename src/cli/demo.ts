@@ -48,7 +48,6 @@ export async function demo(
     return child
   }
   try {
-    await mkdir(home, { recursive: true, mode: 0o700 })
     const show = perform(output, {
       file: file ?? process.execPath,
       price,
@@ -88,6 +87,8 @@ async function perform(output: Output, stage: Stage): Promise<void> {
     if (!output.json) process.stdout.write(`${line}\n`)
   }
   const startedAt = performance.now()
+  // First of all: it makes the directory, or says why it cannot be made.
+  const buyer = await openIdentity(join(home, 'buyer'))
   const kind = evm ? ['--evm'] : []
   const listening = await spawn('ledger', ['ledger', '--listen', '127.0.0.1:0', ...kind]).event(
     'listening',
@@ -106,7 +107,6 @@ async function perform(output: Output, stage: Stage): Promise<void> {
     `${pc.dim('seller')}  ${basename(file)}, ${formatBytes(bytes)} at ${priceText} = ${formatAmount(owed)}`,
   )
 
-  const buyer = await openIdentity(join(home, 'buyer'))
   const ledger = await connectLedger(url, buyer.accountKey)
   const payee = String(offer.account) as `0x${string}`
   const balances = async (): Promise<Before> => ({

@@ -35,15 +35,25 @@ A command that was stopped or killed goes on where it was when it is given again
   )
 
 /** A command with the options of every command after its own, and what there is to know about it. */
-function finish(command: Command, more: string): Command {
+const finish = (command: Command, more: string): Command =>
+  finishAlone(
+    command
+      .option(
+        '--ledger <url>',
+        `execution layer: a URL, or evm:URL#0xADJUDICATOR (SLUICE_LEDGER; ${ledgerUrlDefault})`,
+      )
+      .option('--asset <asset>', 'what channels hold: native, or the 0x address of a token')
+      .option(
+        '--keystore <file>',
+        'encrypted key of the account (SLUICE_KEYSTORE, SLUICE_PASSWORD)',
+      ),
+    more,
+  )
+
+/** As `finish`, for a command that brings its own ledger and accounts. */
+function finishAlone(command: Command, more: string): Command {
   return command
     .option('--home <dir>', 'keys, store and remembered ports (SLUICE_HOME; ~/.sluice)')
-    .option(
-      '--ledger <url>',
-      `execution layer: a URL, or evm:URL#0xADJUDICATOR (SLUICE_LEDGER; ${ledgerUrlDefault})`,
-    )
-    .option('--asset <asset>', 'what channels hold: native, or the 0x address of a token')
-    .option('--keystore <file>', 'encrypted key of the account (SLUICE_KEYSTORE, SLUICE_PASSWORD)')
     .option('--json', 'one JSON object a line, for programs')
     .addHelpText('after', `\n${more}`)
     .showHelpAfterError(`(sluice ${command.name()} --help says more)`)
@@ -99,7 +109,7 @@ const usageCodes = new Set([
 const exitCode = (code: string): number =>
   code === 'INTERRUPTED' ? interruptedExit : usageCodes.has(code) ? 2 : 1
 
-finish(
+finishAlone(
   program
     .command('demo')
     .description('sell a file from one process to another, with a ledger in a third, and settle')
@@ -115,7 +125,7 @@ command goes on where it was killed.
   run((output, file: string | undefined, options: DemoOptions) => demo(output, file, options)),
 )
 
-finish(
+finishAlone(
   program
     .command('ledger')
     .description('serve an execution layer with play money')

@@ -93,6 +93,7 @@ const perGiB = { amount: '1', per: String(2 ** 30), unit: 'byte' }
 const perKiB = { amount: '3', per: '1024', unit: 'byte' }
 const odd = { amount: '7', per: '3000', unit: 'byte' }
 const node = process.execPath
+const nobody = '/ip4/127.0.0.1/tcp/1/p2p/12D3KooWQRyhHDEtnNqtUoVvoPDVTQkXmAsXPrAGLkgDLcZvyrAD'
 
 describe('sluice demo --json', () => {
   it.each([
@@ -141,5 +142,23 @@ describe('sluice demo --json', () => {
     const { code, stdout } = await run(command)
     expect(code).toBe(0)
     await checkResult(stdout, node, perKiB)
+  })
+
+  it('asks its own ledger for its own accounts, whatever the environment says of others', async () => {
+    const env = {
+      SLUICE_LEDGER: 'http://127.0.0.1:1',
+      SLUICE_ASSET: `0x${'11'.repeat(20)}`,
+      SLUICE_KEY: `0x${'11'.repeat(32)}`,
+      SLUICE_TOWER: nobody,
+    }
+    const path = file(1)
+    const { code, stdout, stderr } = await run(['demo', '--json', '--price', '1/B', path], { env })
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    await checkResult(stdout, path, perByte)
+  })
+
+  it.skipIf(process.platform !== 'linux')('says that a home cannot be made', async () => {
+    const { code, error } = await run(['demo', '--json', '--home', '/proc/sluice', file(1)])
+    expect({ code, error }).toMatchObject({ code: 1, error: { code: 'HOME_UNUSABLE' } })
   })
 })

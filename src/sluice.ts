@@ -19,6 +19,7 @@ import { loadEngine } from './crypto/load.js'
 import { createVerifier } from './crypto/pool.js'
 import type { TowerLimits } from './engine/appointments.js'
 import type { Offer } from './engine/channels.js'
+import { closeAll } from './engine/close-all.js'
 import { Node, type NodePorts } from './engine/node.js'
 import type { Clock, Ledger, Network, Sleep, Store } from './engine/ports.js'
 import * as Records from './engine/records.js'
@@ -126,14 +127,14 @@ async function open<T>(
     undo.unshift(() => network.close())
     const verifier = createVerifier({ secp256k1: crypto.secp256k1 })
     undo.unshift(() => verifier.close())
-    const closeAll = async (): Promise<void> => {
-      for (const close of [verifier.close, journal.close, home.close]) await close()
+    const store = {
+      ...journal,
+      close: () => closeAll([verifier.close, journal.close, home.close]),
     }
-    const store = { ...journal, close: closeAll }
     const random = (size: number): Uint8Array => new Uint8Array(randomBytes(size))
     return await start({ network, store, ledger, crypto, verifier, random, sleep, keys: home.keys })
   } catch (error) {
-    for (const step of undo) await step().catch(() => undefined)
+    await closeAll(undo).catch(() => undefined)
     throw error
   }
 }
@@ -314,19 +315,16 @@ export async function createLedger(options: CreateLedgerOptions = {}): Promise<E
       undo.unshift(() => served.close())
       home?.rememberPort('ledger', served.port)
     }
-    const close = async (): Promise<void> => {
-      for (const step of undo) await step()
-    }
     const { faucet, balance } = await viewOf(local(layer), random(32), secp256k1)
     return {
       layer,
       url: served?.url,
       faucet,
       balance: (account, asset = zeroAddress) => balance(account, asset),
-      close,
+      close: () => closeAll(undo),
     }
   } catch (error) {
-    for (const step of undo) await step().catch(() => undefined)
+    await closeAll(undo).catch(() => undefined)
     throw error
   }
 }

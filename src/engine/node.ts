@@ -22,6 +22,7 @@ import {
   type OpenManyOptions,
   type OpenOptions,
 } from './channels.js'
+import { closeAll } from './close-all.js'
 import { Defender, type DisputeView, type WatchView } from './defender.js'
 import type { NodeEvents } from './events.js'
 import { Lanes } from './lanes.js'
@@ -226,9 +227,8 @@ export class Node {
   /** Stops everything and closes network and store. Money stays as the last durable write has it. */
   async stop(): Promise<void> {
     this.#ended.abort()
-    await this.#ports.network.close()
-    await this.#following
-    await this.#ports.store.close()
+    const { network, store } = this.#ports
+    await closeAll([() => network.close(), () => this.#following, () => store.close()])
   }
 
   /** Our libp2p peer id. */

@@ -17,6 +17,7 @@ import type { Engine } from '../crypto/engine.js'
 import { type Gather, gatherer, knowing } from '../crypto/gather.js'
 import type { Verifier } from '../crypto/pool.js'
 import { Appointments, keyOf, limitsDefault, TowerError, type TowerLimits } from './appointments.js'
+import { closeAll } from './close-all.js'
 import { follow } from './follow.js'
 import { Guard, type Ward } from './guard.js'
 import type {
@@ -95,9 +96,8 @@ export class Tower {
   /** Stops watching and closes network and store. What is held stays. */
   async stop(): Promise<void> {
     this.#ended.abort()
-    await this.#ports.network.close()
-    await this.#following
-    await this.#ports.store.close()
+    const { network, store } = this.#ports
+    await closeAll([() => network.close(), () => this.#following, () => store.close()])
   }
 
   get addresses(): readonly string[] {

@@ -10,6 +10,7 @@ import type { Node } from '../engine/node.js'
 import { createNode } from '../sluice.js'
 import { formatAmount, formatSeconds, type Output, short } from './output.js'
 import {
+  homeOf,
   interrupted,
   interruptible,
   nodeOptionsOf,
@@ -44,7 +45,8 @@ export async function close(
         'CHANNEL_UNKNOWN',
         `There is no channel ${id} in this home; see sluice channels.`,
       )
-    if (wanted.length === 0 && !output.json) output.event('none', {}, 'No open channels.')
+    if (wanted.length === 0 && !output.json)
+      output.event('none', {}, `No open channels in ${homeOf(options)}.`)
     // Disputes run side by side: each takes its two windows.
     if (options.force) await Promise.all(wanted.map((channel) => force(node, channel, waiting)))
     else for (const channel of wanted) await together(node, channel.id, waiting)

@@ -26,7 +26,7 @@ Three terminals, one file:
   sluice ledger
   sluice sell film.mkv --price 3/KiB
   sluice keys --home ./buyer --fund 10000000
-  sluice buy MULTIADDR --home ./buyer --out film.mkv --budget 10000000
+  sluice buy MULTIADDR --home ./buyer --out copy.mkv --budget 10000000
 
 Or everything at once: sluice demo
 
@@ -71,12 +71,22 @@ const finishWaiting = (command: Command, more: string): Command =>
     more,
   )
 
+/** As `finishWaiting`, for a command that runs a node. */
+const finishNode = (command: Command, more: string): Command =>
+  finishWaiting(
+    command
+      .option('--tower <multiaddr>', 'a watchtower, as `sluice watch` prints it (SLUICE_TOWER)')
+      .option(
+        '--redeem-fee <amount>',
+        "what redeeming a lane costs, in what channels hold: smaller ones are refused (the ledger's estimate; for tokens 0)",
+      ),
+    more,
+  )
+
 function seconds(text: string): number {
   if (!/^[0-9]{1,7}$/.test(text)) throw new InvalidArgumentError('Give whole seconds, such as 60.')
   return Number(text)
 }
-
-const towerText = 'a watchtower, as `sluice watch` prints it (SLUICE_TOWER)'
 
 /** Runs `task`; a failure is said in the one way failures are said. */
 const run =
@@ -164,21 +174,20 @@ secrets lie in HOME/keys.json: whoever has that file has the money.
   sluice keys --fund 1000000`,
 ).action(run((output, options: KeysOptions) => keys(output, options)))
 
-finishWaiting(
+finishNode(
   program
     .command('sell')
     .description('offer a file by the byte until stopped')
     .argument('<file>', 'what to sell')
     .requiredOption('--price <price>', 'such as 3/KiB or 7/3000B')
-    .option('--listen <multiaddr...>', 'where buyers connect', ['/ip4/127.0.0.1/tcp/0'])
-    .option('--tower <multiaddr>', towerText),
+    .option('--listen <multiaddr...>', 'where buyers connect', ['/ip4/127.0.0.1/tcp/0']),
   `Port 0 is any free one, and the same one the next time. Whoever has the multiaddr it prints can buy. A
 buyer is sent no more than a small window ahead of what it has paid.
 
   sluice sell film.mkv --price 3/KiB --listen /ip4/0.0.0.0/tcp/4001`,
 ).action(run((output, file: string, options: SellOptions) => sell(output, file, options)))
 
-finishWaiting(
+finishNode(
   program
     .command('buy')
     .description('buy a file by the byte, and settle')
@@ -191,8 +200,7 @@ finishWaiting(
       '--challenge-period <seconds>',
       'each of the two windows of a forced close, for a new channel (a day)',
       seconds,
-    )
-    .option('--tower <multiaddr>', towerText),
+    ),
   `The budget is deposited in a channel with the seller; each 64 KiB or so is paid once it is on the disk.
 What has come lies in OUT.part, and what was bought of it in OUT.sluice.json: with both, the same command
 goes on after Ctrl-C, a crash or a full disk, and pays for nothing twice.
@@ -208,7 +216,7 @@ finish(
 sent ahead of its payment.`,
 ).action(run((output, options: Shared) => channels(output, options)))
 
-finishWaiting(
+finishNode(
   program
     .command('close')
     .description('close a channel cooperatively and be paid out')
@@ -216,8 +224,7 @@ finishWaiting(
     .option(
       '--force',
       'without the peer, if it is gone or refuses: posts the newest state, and waits',
-    )
-    .option('--tower <multiaddr>', towerText),
+    ),
   `Pays what is owed, has both sides sign the final state, and waits for the ledger to pay out; the peer has
 to be running. A purchase under way cannot go on afterwards.
 
@@ -226,7 +233,7 @@ challenge period anyone may show a newer state, for another the claims on each l
 is paid. Ctrl-C is safe: the same command goes on, and so does any node or watchtower of this home.`,
 ).action(run((output, id: string | undefined, options: CloseOptions) => close(output, id, options)))
 
-finish(
+finishWaiting(
   program
     .command('watch')
     .description('watch over the channels of others while they are away')

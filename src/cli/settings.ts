@@ -2,6 +2,7 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { parse } from '../core/amount.js'
 import type { Address } from '../core/bytes.js'
 import { SluiceError, toProblem } from '../core/errors.js'
 import { checkAddress, parseAsset, readKeystore } from '../sluice.js'
@@ -21,6 +22,7 @@ export type Shared = {
   readonly patience?: number
   readonly json?: boolean
   readonly tower?: string
+  readonly redeemFee?: string
 }
 
 export const homeOf = ({ home }: Shared): string =>
@@ -67,6 +69,7 @@ export const nodeOptionsOf = (options: Shared) => ({
   ledger: ledgerOf(options),
   asset: assetOf(options),
   accountKey: accountKeyOf(options),
+  ...(options.redeemFee === undefined ? {} : { redeemFee: parse(options.redeemFee) }),
   ...towerOf(options),
 })
 

@@ -156,7 +156,7 @@ export class Channels {
       if (balance < due)
         throw new ChannelsError(
           'INSUFFICIENT_BALANCE',
-          `The account ${ledger.account} holds ${balance}, the deposit needs ${due}.`,
+          `The account ${ledger.account} holds ${balance}, the deposit needs ${due}. Fund it, or deposit less.`,
         )
     }
     const seats = links.map(({ introduction }) => {

@@ -86,7 +86,11 @@ export function listenError(cause: unknown, addresses: readonly string[]): Netwo
       { cause },
     )
   const reason = /listen (E\w+: [^\n]*)/.exec(message)?.[1] ?? 'only TCP addresses will do'
-  return new NetworkError('LISTEN_FAILED', `Cannot listen on ${wanted}: ${reason}.`, { cause })
+  return new NetworkError(
+    'LISTEN_FAILED',
+    `Cannot listen on ${wanted}: ${reason}. Give an address of this machine; /ip4/0.0.0.0/tcp/0 is all of them.`,
+    { cause },
+  )
 }
 
 function describe(error: unknown): { name: string; message: string; code: unknown } {

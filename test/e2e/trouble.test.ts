@@ -65,7 +65,13 @@ describe('buying', () => {
 
   it('with a budget, or a balance, that is too small: nothing is bought, and no channel opened', async () => {
     await fails(buy(market.multiaddr, '1'), 'BUDGET_TOO_SMALL', /costs \d+.*--budget/)
-    await fails(buy(market.multiaddr, '99999'), 'INSUFFICIENT_BALANCE', /holds 0.*needs 99999/)
+    const dear = [...buy(market.multiaddr, '99999'), '--redeem-fee', '50000']
+    await fails(dear, 'LANE_TOO_SMALL', /at least 150000/)
+    await fails(
+      buy(market.multiaddr, '99999'),
+      'INSUFFICIENT_BALANCE',
+      /holds 0.*needs 99999.*Fund it/,
+    )
     expect(existsSync(join(scratch.path, 'bought'))).toBe(false)
   })
 

@@ -47,6 +47,12 @@ describe('bad usage ends with 2 and', () => {
     ['a price per second', ['demo', '--price', '5/s'], 'PRICE_UNFIT', /by the byte.*3\/KiB/],
     ['a budget that is none', [...purchase, peer, '--budget', '1.5'], 'AMOUNT_SYNTAX', /1\.5/],
     ['funds that are none', ['keys', ...home, '--fund', '-1'], 'AMOUNT_SYNTAX', /-1/],
+    [
+      'a fee that is none',
+      [...purchase, peer, '--budget', '1', '--redeem-fee', 'x'],
+      'AMOUNT_SYNTAX',
+      /"x"/,
+    ],
     ['no multiaddr', [...purchase, 'seller', '--budget', '1'], 'BAD_MULTIADDR', /\/p2p\//],
     [
       'a multiaddr without peer',

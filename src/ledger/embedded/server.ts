@@ -82,7 +82,7 @@ async function listen(server: Server, port: number, host: string): Promise<void>
         )
       : new LedgerError(
           'PORT_UNUSABLE',
-          `Cannot listen on ${host}:${port} (${error instanceof Error ? error.message : error}). Give another port.`,
+          `Cannot listen on ${host}:${port} (${error instanceof Error ? error.message : error}). Give another host and port.`,
           { cause: error },
         )
   }

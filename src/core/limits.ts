@@ -24,6 +24,8 @@ export const limits = Object.freeze({
   payBytesMax: 65_536,
   /** Bytes of one frame on a paid stream, header included. */
   streamBytesMax: 262_144,
+  /** Bytes of one frame of who consumes a paid stream: it only asks, opens, acknowledges and signs. */
+  consumerBytesMax: 4_096,
   /** Characters of a multiaddr. */
   addressMax: 256,
   /** Bytes of a resource's name. */

@@ -17,6 +17,7 @@ import { Notifier } from './notifier.js'
 import type { Payee } from './payee.js'
 import type { ByteStream } from './ports.js'
 import * as Sale from './sale.js'
+import { StreamReader } from './stream-frame.js'
 
 /** What is offered under a name. */
 export type ServeOptions = {
@@ -109,16 +110,18 @@ export class Offers {
       return
     }
     this.#running.set(link, running + 1)
+    const reader = new StreamReader(stream, limits.consumerBytesMax)
     try {
       const ports = {
         ...this.#ports,
         find: (resource: string) => this.#find(resource),
         lane: (from: Link, opening: Sale.Opening) => this.#lane(from, opening),
       }
-      await Sale.serve(ports, link, stream)
+      await Sale.serve(ports, link, stream, reader)
     } catch (error) {
       this.#ports.onProblem(error)
     } finally {
+      await reader.discard()
       const left = (this.#running.get(link) ?? 1) - 1
       if (left > 0) this.#running.set(link, left)
       else this.#running.delete(link)

@@ -57,9 +57,14 @@ export type Opening = {
 }
 
 /** Serves one stream to its end; everything a peer does wrong is told to it and thrown. */
-export async function serve(ports: SalePorts, link: Link, stream: ByteStream): Promise<void> {
+export async function serve(
+  ports: SalePorts,
+  link: Link,
+  stream: ByteStream,
+  reader: StreamFrame.StreamReader,
+): Promise<void> {
   try {
-    await new Sale(ports, link, stream).run()
+    await new Sale(ports, link, stream, reader).run()
     await stream.close()
   } catch (error) {
     if (link.connection.closed.aborted) return
@@ -94,11 +99,11 @@ class Sale {
   #limit = 0n
   #receipt: Uint8Array | undefined
 
-  constructor(ports: SalePorts, link: Link, stream: ByteStream) {
+  constructor(ports: SalePorts, link: Link, stream: ByteStream, reader: StreamFrame.StreamReader) {
     this.#ports = ports
     this.#link = link
     this.#stream = stream
-    this.#reader = new StreamFrame.StreamReader(stream)
+    this.#reader = reader
   }
 
   async run(): Promise<void> {

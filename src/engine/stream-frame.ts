@@ -55,19 +55,21 @@ export class StreamReader {
    * Data is divisible, one byte a step: a frame of it is taken as it arrives, each part like a frame of its own.
    */
   inParts = false
+  readonly #stream: ByteStream
   readonly #batches: AsyncGenerator<StreamFrame[]>
   #batch: StreamFrame[] = []
   #at = 0
   /** The frame that is being taken in parts. */
   #open: (StreamFrame & { type: 'data' }) | undefined
 
-  constructor(stream: ByteStream) {
+  constructor(stream: ByteStream, bytesMax: number = limits.streamBytesMax) {
+    this.#stream = stream
     const parts: Frame.Parts = {
       headSize: dataHeadSize + 1,
       includes: (head) => this.inParts && head[0] === kinds.data,
     }
     this.#batches = batches(stream, (sink) =>
-      Frame.deframer(limits.streamBytesMax, (bytes, left) => sink(this.#take(bytes, left)), parts),
+      Frame.deframer(bytesMax, (bytes, left) => sink(this.#take(bytes, left)), parts),
     )
   }
 
@@ -82,10 +84,24 @@ export class StreamReader {
     return this.#batch[this.#at++]
   }
 
+  /** Reads on until the other side has ended, too, and keeps nothing: what nobody waits for must not pile up. */
+  async discard(): Promise<void> {
+    try {
+      while ((await this.next()) !== undefined);
+    } catch {
+      // What is no frame ends the frames, not the stream.
+    }
+    await drain(this.#stream).catch(() => undefined)
+  }
+
   #take(bytes: Uint8Array, left: number): StreamFrame {
     const frame = this.#open === undefined ? decode(bytes) : { ...this.#open, data: bytes }
     if (frame.type !== 'data') return frame
     this.#open = left > 0 ? frame : undefined
     return { ...frame, position: frame.end - BigInt(left) }
   }
+}
+
+async function drain(stream: ByteStream): Promise<void> {
+  for await (const _ of stream);
 }

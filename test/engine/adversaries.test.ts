@@ -11,7 +11,7 @@ import { streamProtocol } from '../../src/engine/purchase.js'
 import { createWorld, type Person, quiet, type World } from '../support/world.js'
 import { RawLane } from './support/raw-lane.js'
 import { oversized, type RawLink, type RawPeer, rawPeer, truncated } from './support/raw-peer.js'
-import type { RawStream } from './support/raw-stream.js'
+import { RawStream } from './support/raw-stream.js'
 import { bytesOf, take } from './support/wares.js'
 
 const byteByByte = Price.parse('1/B')
@@ -123,6 +123,34 @@ describe('a buyer', () => {
     await link.closed()
     return raw.upgrade(seller.address)
   }
+})
+
+describe('a stranger whose streams were refused, and that does not end them,', () => {
+  const refused = async (link: RawLink): Promise<RawStream> => {
+    const stream = new RawStream(await link.connection.open(streamProtocol))
+    stream.send({ type: 'ask', resource: 'nothing of the kind' })
+    await stream.problem()
+    return stream
+  }
+
+  it('may send on and on, and nothing of it is kept', async () => {
+    const { stream } = await refused(await raw.upgrade(seller.address))
+    for (let time = 0; time < 8; time++)
+      if (!stream.send(world.random(1 << 20))) await stream.drained()
+  })
+
+  it('gets no more of them than may be open at once', async () => {
+    const link = await raw.upgrade(seller.address)
+    for (let count = 0; count < limits.streamsPerPeerMax; count++) await refused(link)
+    await expect(refused(link)).rejects.toThrow('the stream ended')
+  })
+
+  it('has nothing kept for it by announcing a long frame', async () => {
+    const link = await raw.upgrade(seller.address)
+    const stream = new RawStream(await link.connection.open(streamProtocol))
+    stream.write(Frame.encode(new Uint8Array(limits.consumerBytesMax + 1)).subarray(0, 8))
+    expect(await stream.problem()).toBe('FRAME_TOO_LARGE')
+  })
 })
 
 describe('a stream that the lane did not authorise gets nothing:', () => {

@@ -102,15 +102,19 @@ async function force(node: Node, { id, seat }: Channel, waiting: Waiting): Promi
 
 /**
  * Says how a dispute goes on, until nothing more is to come for us; returns how it ended, undefined where there
- * is none any more because the channel was closed or resumed together.
+ * is none any more because the channel was closed or resumed together. Once no state can replace the posted one
+ * it ends as it stands, also where the last of it is done between two looks.
  */
 async function follow(node: Node, id: Hex, waiting: Waiting): Promise<DisputeView | undefined> {
   const { output, signal } = waiting
   let said = { stage: '', at: 0 }
+  let standing: DisputeView | undefined
   for (;;) {
     const view = await patiently(waiting, () => node.dispute(id))
-    if (view === undefined || view.isSettled) return view
+    if (view === undefined) return standing
+    if (view.isSettled) return view
     const stage = stageOf(view)
+    if (stage.name !== 'states') standing = view
     if (stage.name !== said.stage || Date.now() - said.at >= lineMs) {
       said = { stage: stage.name, at: Date.now() }
       const { version, statesUntil, redeemUntil, due } = view

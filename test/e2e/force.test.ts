@@ -70,7 +70,9 @@ it('the seller is killed for ever: its watchtower collects for it, and the buyer
   const tower = await market.start('tower')
   const { action, gain } = await tower.event('action')
   expect({ action, gain }).toEqual({ action: 'redeem', gain: String(accepted) })
-  expect(await buyer.ended).toMatchObject({ code: 0, error: undefined })
+  const { code, error, stdout } = await buyer.ended
+  expect({ code, error }).toEqual({ code: 0, error: undefined })
+  expect(stdout).toContain(`"received":"${market.budget - accepted}"`)
   expect(await market.balances()).toEqual({
     buyer: sale.before.buyer + (await market.bond()) - accepted,
     seller: sale.before.seller + accepted,

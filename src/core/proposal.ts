@@ -41,7 +41,7 @@ export function check(
   const next = Update.apply(body, updates)
   if (!isSigned && context.synced) checkPhase(channel, next.kind)
   for (const update of updates) {
-    checkClaim(context, channel, body, update, isSigned)
+    checkClaim(context, channel, body, update, isSigned, proposer)
     if (proposer !== channel.seat) checkOwner(proposer, update)
     if (update.type === 'lane-open') {
       const least = context.reserveMin(update.asset)
@@ -114,13 +114,16 @@ function checkClaim(
   body: State.Body,
   update: Update.Update,
   isSigned: boolean,
+  proposer: number,
 ): void {
   if (update.type !== 'fold' && update.type !== 'lane-close') return
   const lane = Update.find(body, update.lane)
   const held = context.claim(update.lane)
   if (lane.payee === seat && update.claim < held)
     throw new ProposalError('UNDER_FOLD', `Lane ${update.lane} has a proven claim of ${held}.`)
-  if (lane.payer === seat && update.claim > held)
+  // What we proposed ourselves, and another has signed, was promised: our disk is one that has forgotten it.
+  const isForgotten = isSigned && proposer === seat
+  if (lane.payer === seat && update.claim > held && !isForgotten)
     throw new ProposalError('OVER_CLAIM', `Lane ${update.lane} was promised ${held}, no more.`)
   if (lane.payer === seat && update.type === 'lane-close' && update.claim < held && !isSigned)
     throw new ProposalError(

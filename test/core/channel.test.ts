@@ -363,6 +363,21 @@ describe('a seat on an older disk', () => {
     expect(completeOf(world, 0).body.lanes).toMatchObject([{ payer: 0, reserved: 7n }])
   })
 
+  it('takes up one that closes a lane with a promise which it has forgotten and nobody has heard', () => {
+    const world = liveWorld()
+    change(world, 0, laneOpen(0, 100n))
+    world.promised.set(0n, 60n)
+    world.accepted.set(0n, 50n)
+    propose(world, 0, { type: 'lane-close', lane: 0n, claim: 60n })
+    World.act(world, { type: 'deliver', side: 1, at: 0 })
+    const message = incoming(world, 0)
+    World.act(world, { type: 'restore', side: 0, back: 1 })
+    world.promised.set(0n, 50n)
+    const step = stepOf(world, 0, { type: 'message', from: 1, message })
+    expect(codes(step)).toEqual([])
+    expect(step.channel.proposals).toMatchObject([{ proposer: 0, updates: [{ claim: 60n }] }])
+  })
+
   it('takes from its tower no signature that is none, where the last one makes a state complete', () => {
     const world = liveWorld()
     propose(world, 1, laneOpen(1, 5n))

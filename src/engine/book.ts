@@ -17,6 +17,7 @@ import { Notifier } from './notifier.js'
 import type { Ledger, LedgerChannel, Sleep, Store, Write } from './ports.js'
 import * as Records from './records.js'
 import { isTransient } from './retry.js'
+import { peersOf, seatOf, signerAt } from './seats.js'
 import * as Wire from './wire.js'
 
 /** What the book needs; `context` signs with the seat's key. */
@@ -477,18 +478,6 @@ const entryOf = (channel: Channel.Channel): Entry => ({
 
 const isUnfunded = ({ phase }: Channel.Channel): boolean =>
   phase === 'opening' || phase === 'funding'
-
-/** The other seats of a channel. */
-export const peersOf = (channel: Channel.Channel): readonly Parameters.Seat[] =>
-  channel.parameters.seats.filter((_, seat) => seat !== channel.seat)
-
-/** Signing key of a seat. */
-export const signerAt = ({ parameters }: Channel.Channel, seat: number): Address =>
-  parameters.seats[seat]?.signer ?? zeroAddress
-
-/** The seat of a signing key; −1 where it has none. */
-export const seatOf = ({ parameters }: Channel.Channel, signer: Address): number =>
-  Parameters.seatOf(parameters, signer) ?? -1
 
 /** Why a proposal was dropped that may well be made again. */
 const isPassing: ReadonlySet<string> = new Set(['BUSY', 'REFUSED_BEFORE', 'VERSION_TAKEN'])

@@ -4,7 +4,7 @@
  */
 import { parseAddress } from '../core/address.js'
 import * as Amount from '../core/amount.js'
-import { type Address, equals, type Hex, toHex, zeroAddress, zeroes } from '../core/bytes.js'
+import { type Address, type Hex, toHex, zeroAddress } from '../core/bytes.js'
 import type { Channel } from '../core/channel.js'
 import * as Counted from '../core/counted.js'
 import { SluiceError } from '../core/errors.js'
@@ -15,13 +15,15 @@ import { isOpen } from '../core/phase.js'
 import { isPair } from '../core/proposal.js'
 import * as State from '../core/state.js'
 import type { Update } from '../core/update.js'
-import { type Book, peersOf } from './book.js'
+import type { Book } from './book.js'
 import { Closing } from './closing.js'
+import type { Contacts } from './contacts.js'
 import type { Lanes } from './lanes.js'
 import { type Link, whileOpen } from './link.js'
 import type { Payer } from './payer.js'
 import type { Peers } from './peers.js'
-import type { Ledger, Network, Random, Sleep, Store } from './ports.js'
+import type { Ledger, Network, Random, Sleep } from './ports.js'
+import { peersOf } from './seats.js'
 
 /** A channel that a peer offers: who sits where is in the parameters, `seat` is ours, `peer` proposes it. */
 export type Offer = {
@@ -32,19 +34,17 @@ export type Offer = {
 
 export type ChannelsPorts = {
   readonly network: Network
-  readonly store: Store
   readonly ledger: Ledger
   readonly random: Random
   readonly sleep: Sleep
   readonly book: Book
   readonly lanes: Lanes
   readonly peers: Peers
+  readonly contacts: Contacts
   /** Our state-signing key, and the device's lane key. */
   readonly signer: Address
   readonly session: Address
   readonly onProblem: (error: unknown) => void
-  /** Nothing is done any more once it aborts. */
-  readonly ended: AbortSignal
   /** What channels hold unless told otherwise, ours and those that peers offer. */
   readonly asset: Address
   /** Least that a lane of an asset reserves. */
@@ -87,25 +87,20 @@ const challengePeriodMax = 2_592_000n
 
 export class Channels {
   readonly #ports: ChannelsPorts
-  /** Signing keys of peers that are being dialled. */
-  readonly #reaching = new Set<Address>()
-
   readonly #closing: Closing
   /** The last `topUp` of each channel: the next begins after it, or would count what that one has brought. */
   readonly #topUps = new Map<Hex, Promise<Channel>>()
 
   constructor(ports: ChannelsPorts) {
     this.#ports = ports
-    const linksTo = (channel: Channel, signal: AbortSignal | undefined) =>
-      this.#linksTo(channel, signal)
-    this.#closing = new Closing({ ...ports, linksTo })
+    this.#closing = new Closing(ports)
   }
 
   /** The channel with one peer that can still pay `deposit`, or a new one; live, its money on one lane. */
   async open(address: string, options: OpenOptions): Promise<Channel> {
     const { deposit, signal } = options
     const asset = parseAddress(options.asset ?? this.#ports.asset)
-    const link = await this.connect(address, signal)
+    const link = await this.#ports.contacts.connect(address, signal)
     const signer = link.signer ?? zeroAddress
     const known = this.#ports.book
       .with(signer)
@@ -127,7 +122,7 @@ export class Channels {
     const { deposits, signal } = options
     const assets = (options.assets ?? [this.#ports.asset]).map(parseAddress)
     const links: Link[] = []
-    for (const address of addresses) links.push(await this.connect(address, signal))
+    for (const address of addresses) links.push(await this.#ports.contacts.connect(address, signal))
     const own = this.#ports.network.addresses()[0] ?? ''
     const reached = links.length > 1 ? [own, ...addresses] : []
     const id = await this.#propose(links, assets, deposits, reached)
@@ -327,7 +322,7 @@ export class Channels {
     updates: (channel: Channel) => readonly Update[] | undefined,
     signal: AbortSignal | undefined,
   ): Promise<Channel> {
-    const links = await this.#linksTo(this.#find(id), signal)
+    const links = await this.#ports.contacts.linksTo(this.#find(id), signal)
     return this.#ports.book.change(id, updates, whileOpen(links, signal))
   }
 
@@ -363,79 +358,6 @@ export class Channels {
     const shown = links.map((link) => peers.inStep(link, done.signal).catch(() => undefined))
     await Promise.race([Promise.all(shown), sleep(silenceMs, done.signal)])
     done.abort()
-  }
-
-  /** Links to all other seats, over the connections that exist or where they were last reached. */
-  async #linksTo(channel: Channel, signal: AbortSignal | undefined): Promise<Link[]> {
-    const links: Link[] = []
-    for (const { signer } of peersOf(channel))
-      links.push(await this.linkTo(channel, signer, signal))
-    return links
-  }
-
-  /** A link to another seat, over the connection that exists or where it was last reached. */
-  async linkTo(channel: Channel, signer: Address, signal: AbortSignal | undefined): Promise<Link> {
-    const { peers } = this.#ports
-    const link = peers.find(signer)
-    if (link !== undefined) {
-      await peers.inStep(link, signal)
-      return link
-    }
-    const address = this.#addressOf(channel, signer)
-    if (address === undefined)
-      throw new ChannelsError(
-        'PEER_UNREACHABLE',
-        'The peer is not connected, and it never listened for us.',
-      )
-    return this.connect(address, signal)
-  }
-
-  /** Where a seat was last reached, or else said it listens; undefined where it never did. */
-  #addressOf({ parameters, addresses }: Channel, signer: Address): string | undefined {
-    const known = this.#ports.store.get(addressKey(signer))
-    if (known !== undefined) return new TextDecoder().decode(known)
-    return addresses[Parameters.seatOf(parameters, signer) ?? -1] || undefined
-  }
-
-  /** Connects to the seats of a channel that are not connected, where we know how. */
-  reach(channel: Channel): void {
-    for (const { signer } of peersOf(channel)) {
-      const isKnown = this.#addressOf(channel, signer) !== undefined
-      if (!isKnown || this.#reaching.has(signer) || this.#ports.peers.find(signer) !== undefined)
-        continue
-      this.#reaching.add(signer)
-      void this.#dial(channel, signer).finally(() => this.#reaching.delete(signer))
-    }
-  }
-
-  /** Dials a seat; again, ever more seldom, while a change is under way that it has to answer. */
-  async #dial(channel: Channel, signer: Address): Promise<void> {
-    const { book, peers, sleep, ended, onProblem } = this.#ports
-    const isMissed = (): boolean =>
-      !ended.aborted &&
-      peers.find(signer) === undefined &&
-      book.with(signer).some((each) => isOpen(each) && each.proposals.length > 0)
-    for (let waitMs = dialAgainMs; ; waitMs = Math.min(2 * waitMs, dialAgainMsMax)) {
-      try {
-        await this.connect(this.#addressOf(channel, signer) ?? '', ended)
-        return
-      } catch (error) {
-        if (waitMs === dialAgainMs) onProblem(error)
-      }
-      await sleep(waitMs, ended)
-      if (!isMissed()) return
-    }
-  }
-
-  /** The link to the peer at an address, which is remembered. */
-  async connect(address: string, signal: AbortSignal | undefined): Promise<Link> {
-    const { peers, store } = this.#ports
-    const link = await peers.connect(address, signal)
-    const key = addressKey(link.signer ?? zeroAddress)
-    const value = new TextEncoder().encode(address)
-    if (address.includes('/p2p/') && !equals(store.get(key) ?? zeroes(0), value))
-      await store.commit([{ key, value }])
-    return link
   }
 
   /** The owner's policy for channels that peers offer: theirs to fund, ours to be paid by, unless told. */
@@ -498,12 +420,6 @@ export class Channels {
 
 /** Milliseconds that a connected peer has to show what it holds, before a challenge goes on without it. */
 const silenceMs = 15_000
-
-/** Milliseconds until a seat that could not be reached is dialled again, at first and at most. */
-const dialAgainMs = 1_000
-const dialAgainMsMax = 60_000
-
-const addressKey = (signer: Address): string => `peer/${signer}`
 
 /** What a node refuses its owner or a peer about channels. */
 export class ChannelsError extends SluiceError {

@@ -10,6 +10,7 @@ import type { Lane } from '../core/lane.js'
 import { isOpen } from '../core/phase.js'
 import type { Update } from '../core/update.js'
 import type { Book } from './book.js'
+import type { Contacts } from './contacts.js'
 import type { Lanes } from './lanes.js'
 import { type Link, whileOpen } from './link.js'
 import type { Payer } from './payer.js'
@@ -21,8 +22,7 @@ export type ClosingPorts = {
   readonly lanes: Lanes
   readonly peers: Peers
   readonly sleep: Sleep
-  /** Links to all other seats. @throws NetworkError, ChannelsError `PEER_UNREACHABLE` */
-  readonly linksTo: (channel: Channel, signal: AbortSignal | undefined) => Promise<readonly Link[]>
+  readonly contacts: Contacts
 }
 
 /** What a lane is closed with is behind what it has paid, or will have as soon as that arrives. */
@@ -48,9 +48,9 @@ export class Closing {
   }
 
   async #final(channel: Channel, signal: AbortSignal | undefined): Promise<void> {
-    const { book, lanes, peers, linksTo } = this.#ports
+    const { book, lanes, peers, contacts } = this.#ports
     const { id } = channel
-    const links = await linksTo(channel, signal)
+    const links = await contacts.linksTo(channel, signal)
     if (!lanes.isIdle(id)) throw running('Streams of this channel are running; drain them first.')
     const alive = whileOpen(links, signal)
     for (const payer of lanes.of(id).payers) await this.#pay(payer, links, alive)
@@ -70,11 +70,11 @@ export class Closing {
 
   /** Closes one of our lanes: the rest of its reserve goes back to its payer's balance. */
   async lane(channel: Channel, id: bigint, signal: AbortSignal | undefined): Promise<Channel> {
-    const { book, lanes, linksTo } = this.#ports
+    const { book, lanes, contacts } = this.#ports
     const [payer, payee] = [lanes.payer(channel.id, id), lanes.payee(channel.id, id)]
     if (payer === undefined && payee === undefined)
       throw new ClosingError('LANE_UNKNOWN', `There is no lane ${id} of ours in this channel.`)
-    const links = await linksTo(channel, signal)
+    const links = await contacts.linksTo(channel, signal)
     if (payer?.isIdle === false || payee?.hasStreams)
       throw running('Streams of this lane are running; drain them first.')
     const alive = whileOpen(links, signal)

@@ -12,11 +12,11 @@ import type { Bounds } from '../core/meter.js'
 import { isOpen } from '../core/phase.js'
 import type { Domain } from '../core/typed-data.js'
 import type { Engine } from '../crypto/engine.js'
-import { signerAt } from './book.js'
 import { Payee } from './payee.js'
 import { Payer } from './payer.js'
 import type { Sleep, Store, Write } from './ports.js'
 import * as Records from './records.js'
+import { signerAt } from './seats.js'
 
 export type LanesPorts = {
   readonly store: Store

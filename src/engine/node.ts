@@ -23,6 +23,7 @@ import {
   type OpenOptions,
 } from './channels.js'
 import { closeAll } from './close-all.js'
+import { Contacts } from './contacts.js'
 import { Defender, type DisputeView, type WatchView } from './defender.js'
 import type { NodeEvents } from './events.js'
 import { Lanes } from './lanes.js'
@@ -94,6 +95,7 @@ export class Node {
   readonly #book: Book
   readonly #lanes: Lanes
   readonly #peers: Peers
+  readonly #contacts: Contacts
   readonly #channels: Channels
   readonly #offers: Offers
   readonly #defender: Defender
@@ -148,7 +150,7 @@ export class Node {
           this.#defender.changed(channel.id)
           this.events.emit('channel', channel)
         },
-        onMissing: (channel) => this.#channels.reach(channel),
+        onMissing: (channel) => this.#contacts.reach(channel),
         versionMax: (id) => bonds.versionMax(id),
         onView: (channel, view) => {
           this.#defender.seen(channel.id)
@@ -180,9 +182,16 @@ export class Node {
       book: this.#book,
       lanes: this.#lanes,
       welcome: (offer, link) => this.#channels.welcome(offer, link),
-      reach: (channel, signer, signal) => this.#channels.linkTo(channel, signer, signal),
+      reach: (channel, signer, signal) => this.#contacts.linkTo(channel, signer, signal),
       onPeer: ({ peer }, connected) => this.events.emit('peer', { peer, connected }),
       onProblem: (error) => this.#problem(error),
+    })
+    this.#contacts = new Contacts({
+      ...ports,
+      book: this.#book,
+      peers: this.#peers,
+      onProblem: (error) => this.#problem(error),
+      ended: this.#ended.signal,
     })
     this.#channels = new Channels({
       ...ports,
@@ -191,10 +200,10 @@ export class Node {
       accept: ports.accept,
       challengePeriod: ports.challengePeriod,
       onProblem: (error) => this.#problem(error),
-      ended: this.#ended.signal,
       book: this.#book,
       lanes: this.#lanes,
       peers: this.#peers,
+      contacts: this.#contacts,
       signer: crypto.secp256k1.publicAddress(keys.signing),
       session: crypto.secp256k1.publicAddress(keys.session),
     })
@@ -273,7 +282,7 @@ export class Node {
     resource = '',
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<Quote.Quote> {
-    const link = await this.#channels.connect(address, options.signal)
+    const link = await this.#contacts.connect(address, options.signal)
     const { stream, quote } = await Purchase.ask(link, resource, options.signal)
     await stream.close()
     return quote
@@ -299,7 +308,7 @@ export class Node {
    * channel need all seats: they fail where one cannot be reached or goes away, and wait for one that is
    * there and says nothing until `signal` aborts. What failed so may still have been signed by the others:
    * look at the channel once they are back, before doing it again.
-   * @throws BookError, NetworkError, ChannelsError `PEER_UNREACHABLE`
+   * @throws BookError, NetworkError, ContactError `PEER_UNREACHABLE`
    */
   openLane(id: Hex, options: AmountOptions & { readonly payee: number }): Promise<bigint> {
     return this.#channels.openLane(id, options)
@@ -351,7 +360,7 @@ export class Node {
   ): Promise<Purchase.Purchase> {
     const { budget, signal } = options
     const id = options.purchase ?? toHex(this.#ports.random(32))
-    const link = await this.#channels.connect(address, signal)
+    const link = await this.#contacts.connect(address, signal)
     const asked = await Purchase.ask(link, resource, signal)
     try {
       checkAsset(asked.quote, parseAddress(options.asset ?? this.asset))

@@ -9,12 +9,12 @@ import type { Update } from '../../src/core/update.js'
 import * as World from './support/channel-world.js'
 import * as Signatures from './support/signatures.js'
 
-/** A channel that both sides see live. */
-function liveWorld(): World.World {
-  const world = World.create()
+/** A channel that all sides see live. */
+function liveWorld(seats = 2): World.World {
+  const world = World.create(seats)
   World.begin(world)
   World.heal(world)
-  expect(world.channels.map((channel) => channel?.phase)).toEqual(['live', 'live'])
+  for (const channel of world.channels) expect(channel?.phase).toBe('live')
   return world
 }
 
@@ -47,7 +47,7 @@ const change = (world: World.World, side: World.Side, ...updates: Update[]): voi
 const laneOpen = (payer: World.Side, reserved: bigint): Update & { type: 'lane-open' } => ({
   type: 'lane-open',
   payer,
-  payee: 1 - payer,
+  payee: payer === 0 ? 1 : 0,
   asset: 0,
   reserved,
   sessionKey: World.signers[payer] ?? '0x',
@@ -255,6 +255,15 @@ describe('a refusal', () => {
     expect(sent(step)).toMatchObject([{ type: 'refuse', version: 2n, attempt: 1 }])
   })
 
+  it('is known to a seat on an older disk: what it proposes next is not taken for what was refused', () => {
+    const { world } = refusedWorld()
+    World.act(world, { type: 'restore', side: 0, back: 2 })
+    expect(channelOf(world, 0)).toMatchObject({ attempts: [0, 0], proposals: [] })
+    World.settle(world)
+    change(world, 0, { type: 'fold', lane: 0n, claim: 50n })
+    expect(completeOf(world, 0).body.lanes).toMatchObject([{ folded: 50n }])
+  })
+
   it('takes the complete state that came with the proposal all the same', () => {
     const world = liveWorld()
     propose(world, 0, laneOpen(0, 100n))
@@ -270,6 +279,23 @@ describe('a refusal', () => {
       expect(completeOf(world, side).version).toBe(1n)
       expect(channelOf(world, side).proposals).toEqual([])
     }
+  })
+})
+
+describe('an ok', () => {
+  it('to a proposal that was taken back is none to the next one, though it says the same', () => {
+    const world = liveWorld(3)
+    propose(world, 0, laneOpen(0, 7n))
+    World.act(world, { type: 'deliver', side: 1, at: 0 })
+    World.input(world, 0, { type: 'drop' })
+    propose(world, 0, laneOpen(0, 7n))
+    while (world.queues[2]?.length) World.act(world, { type: 'deliver', side: 2, at: 0 })
+    while (world.queues[0]?.length) World.act(world, { type: 'deliver', side: 0, at: 0 })
+    // Side 1 has not seen this one, and may refuse it: signed, nothing else could follow.
+    expect(channelOf(world, 0).proposals).toMatchObject([{ attempt: 2, oks: [2] }])
+    expect(channelOf(world, 0).proposals[0]?.signatures).toEqual([undefined, undefined, undefined])
+    World.settle(world)
+    expect(completeOf(world, 0).body.lanes).toMatchObject([{ reserved: 7n }])
   })
 })
 
@@ -394,6 +420,26 @@ describe('a seat on an older disk', () => {
       })
     expect(codes(restored(new Uint8Array(65)))).toEqual(['refused BAD_SIGNATURE'])
     expect(restored(undefined).channel.proposals).toEqual([pending])
+  })
+
+  it('takes up none that it has forgotten once it has signed another', () => {
+    const world = liveWorld(3)
+    propose(world, 0, laneOpen(0, 7n))
+    World.act(world, { type: 'deliver', side: 1, at: 0 })
+    const late = incoming(world, 0)
+    expect(late.type).toBe('agree')
+    World.act(world, { type: 'restore', side: 0, back: 1 })
+    // Side 1 says it again, and it gets lost.
+    const at = world.queues[0]?.findIndex(({ message }) => message.type === 'agree') ?? -1
+    World.act(world, { type: 'lose', side: 0, at })
+    World.settle(world)
+    propose(world, 2, laneOpen(2, 5n))
+    for (const side of [0, 1, 2, 2, 0]) World.act(world, { type: 'deliver', side, at: 0 })
+    const [theirs] = channelOf(world, 0).proposals
+    expect(theirs?.signatures[0]).toBeDefined()
+    const step = stepOf(world, 0, { type: 'message', from: 1, message: late })
+    expect(codes(step)).toEqual(['refused UNEXPECTED'])
+    expect(step.channel.proposals).toEqual([theirs])
   })
 
   it('takes up none that a peer made up in its name', () => {

@@ -112,6 +112,18 @@ describe('a channel', () => {
     expect(codes(step)).toEqual(['refused NOT_LIVE'])
   })
 
+  it('stays closed when the state that closed it comes after the payout', () => {
+    const world = liveWorld()
+    propose(world, 0, { type: 'final' })
+    World.act(world, { type: 'deliver', side: 1, at: 0 })
+    World.act(world, { type: 'deliver', side: 0, at: 0 })
+    expect(world.ledger.status).toBe('closed')
+    World.look(world, 1)
+    const [message] = Channel.greet(channelOf(world, 0), 1)
+    if (message === undefined) throw new Error('a channel has something to show')
+    expect(stepOf(world, 1, { type: 'message', from: 0, message }).channel.phase).toBe('closed')
+  })
+
   it('makes one change at a time', () => {
     const world = liveWorld()
     propose(world, 0, laneOpen(0, 1n))
@@ -299,6 +311,21 @@ describe('an ok', () => {
   })
 })
 
+describe('a proposal that was taken back', () => {
+  it('takes none of a later version with it, however late that is heard', () => {
+    const world = liveWorld(3)
+    change(world, 0, laneOpen(0, 7n))
+    propose(world, 0, laneOpen(0, 8n))
+    World.act(world, { type: 'deliver', side: 1, at: 0 })
+    const { id: channelId } = channelOf(world, 1)
+    const late: Message = { type: 'drop', channelId, version: 1n, attempt: 1 }
+    World.input(world, 1, { type: 'message', from: 0, message: late })
+    expect(channelOf(world, 1).proposals).toMatchObject([{ version: 2n }])
+    World.settle(world)
+    expect(completeOf(world, 1).version).toBe(2n)
+  })
+})
+
 describe('a lane', () => {
   it('is opened by its payer alone: nobody puts our money under a key of theirs', () => {
     const world = liveWorld()
@@ -453,6 +480,53 @@ describe('a seat on an older disk', () => {
       expect(step.channel).toBe(channelOf(world, 0))
       expect(codes(step)).toHaveLength(1)
     }
+  })
+})
+
+describe('what a watchtower has kept', () => {
+  /** Three seats, of which 1 has proposed and signed; side 0 has signed as well, and so far nobody else. */
+  function signedWorld() {
+    const world = liveWorld(3)
+    propose(world, 1, laneOpen(1, 5n))
+    for (const side of [0, 2, 1, 1, 0]) World.act(world, { type: 'deliver', side, at: 0 })
+    const { complete, proposals } = channelOf(world, 0)
+    const [pending] = proposals
+    if (complete === undefined || pending === undefined) throw new Error('nothing is signed')
+    expect(pending.signatures.map((each) => each !== undefined)).toEqual([true, true, false])
+    return { world, kept: { type: 'restore', complete, pending } as const }
+  }
+
+  it('binds a seat on an older disk to what it has signed', () => {
+    const { world, kept } = signedWorld()
+    World.act(world, { type: 'restore', side: 0, back: 2 })
+    expect(channelOf(world, 0).proposals).toEqual([])
+    World.input(world, 0, kept)
+    expect(channelOf(world, 0).proposals).toEqual([kept.pending])
+    World.heal(world)
+    expect(completeOf(world, 0).body.lanes).toMatchObject([{ payer: 1, reserved: 5n }])
+  })
+
+  it('binds nobody to what it has not signed', () => {
+    const { world, kept } = signedWorld()
+    World.act(world, { type: 'restore', side: 0, back: 2 })
+    const updates = [laneOpen(1, 6n)]
+    const step = stepOf(world, 0, { ...kept, pending: { ...kept.pending, updates } })
+    expect(codes(step)).toEqual(['refused BAD_SIGNATURE'])
+    expect(step.channel).toBe(channelOf(world, 0))
+  })
+
+  it('takes no signature from a seat that has more', () => {
+    const { world, kept } = signedWorld()
+    const signatures = kept.pending.signatures.with(1, undefined)
+    const step = stepOf(world, 0, { ...kept, pending: { ...kept.pending, signatures } })
+    expect(step).toEqual({ channel: channelOf(world, 0), effects: [] })
+  })
+
+  it('is nothing to a seat that has come further, and no cause for alarm', () => {
+    const { world, kept } = signedWorld()
+    World.settle(world)
+    expect(completeOf(world, 0).version).toBe(1n)
+    expect(stepOf(world, 0, kept)).toEqual({ channel: channelOf(world, 0), effects: [] })
   })
 })
 

@@ -312,6 +312,21 @@ describe('an ok', () => {
 })
 
 describe('a proposal that was taken back', () => {
+  it('stands all the same once it is signed', () => {
+    const world = liveWorld(3)
+    propose(world, 0, laneOpen(0, 7n))
+    for (const side of [1, 2, 0, 0]) World.act(world, { type: 'deliver', side, at: 0 })
+    const [ours] = channelOf(world, 0).proposals
+    expect(ours?.signatures[0]).toBeDefined()
+    World.input(world, 0, { type: 'drop' })
+    expect(channelOf(world, 0).proposals).toEqual([ours])
+    // Others may make it complete without us, and nothing else may then bear our name.
+    const other = stepOf(world, 0, { type: 'propose', updates: [laneOpen(0, 8n)] })
+    expect(codes(other)).toEqual(['refused BUSY'])
+    World.settle(world)
+    expect(completeOf(world, 0).body.lanes).toMatchObject([{ reserved: 7n }])
+  })
+
   it('takes none of a later version with it, however late that is heard', () => {
     const world = liveWorld(3)
     change(world, 0, laneOpen(0, 7n))
@@ -562,6 +577,21 @@ describe('resizing', () => {
   })
 })
 
+describe('a withdrawal', () => {
+  it('is asked of the layer with the next state, when that comes before the layer has it', () => {
+    const world = liveWorld()
+    propose(world, 0, { type: 'withdraw', seat: 0, asset: 0, amount: 30n })
+    World.act(world, { type: 'deliver', side: 1, at: 0 })
+    World.act(world, { type: 'deliver', side: 0, at: 0, crash: true })
+    World.settle(world)
+    expect(completeOf(world, 0).version).toBe(1n)
+    expect(world.ledger.withdrawn).toEqual([[0n], [0n]])
+    change(world, 1, laneOpen(1, 5n))
+    expect(channelOf(world, 0).calls).toEqual(['withdraw'])
+    expect(world.ledger.withdrawn).toEqual([[30n], [0n]])
+  })
+})
+
 describe('while challenged', () => {
   function challengedWorld(): World.World {
     const world = liveWorld()
@@ -598,6 +628,18 @@ describe('while challenged', () => {
     const message: Message = { type: 'propose', ...draft, signature: undefined }
     const step = stepOf(world, 1, { type: 'message', from: 0, message })
     expect(codes(step)).toEqual(['refused RESUMED'])
+  })
+
+  it('what the other of two may have signed before is not given up', () => {
+    const world = liveWorld()
+    propose(world, 0, laneOpen(0, 7n))
+    World.act(world, { type: 'deliver', side: 1, at: 0 })
+    World.act(world, { type: 'challenge', side: 1 })
+    const { view, time } = { view: { ...world.ledger }, time: world.time }
+    expect(codes(stepOf(world, 0, { type: 'ledger', view, time }))).toEqual([])
+    World.look(world, 0)
+    World.settle(world)
+    expect(completeOf(world, 0).body.lanes).toMatchObject([{ reserved: 7n }])
   })
 
   it('a final state closes it', () => {
@@ -683,6 +725,17 @@ describe('a lane that is to be closed', () => {
       expect(payable()).toBe(0n)
     },
   )
+
+  it('takes no promise once the layer has closed the channel, whichever state is known here', () => {
+    const world = liveWorld()
+    change(world, 0, laneOpen(0, 100n))
+    propose(world, 1, { type: 'lane-close', lane: 0n, claim: 0n }, { type: 'final' })
+    for (const side of [0, 1] as const) World.act(world, { type: 'deliver', side, at: 0 })
+    expect(world.ledger.status).toBe('closed')
+    World.look(world, 0)
+    expect(completeOf(world, 0).body.lanes).toMatchObject([{ reserved: 100n }])
+    expect(Counted.reliable(channelOf(world, 0), 0n)).toBeUndefined()
+  })
 
   it('pays all again when the peer refuses to close it', () => {
     const world = liveWorld()

@@ -1,12 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { fromHex } from '../../src/core/bytes.js'
+import * as Complete from '../../src/core/complete.js'
 import { SluiceError } from '../../src/core/errors.js'
 import * as Lane from '../../src/core/lane.js'
 import * as State from '../../src/core/state.js'
 import { join, tagged, treeRoot, uint, unhex } from '../vectors/reference.js'
 import * as Arbitrary from './support/arbitraries.js'
-import { parameters } from './support/channel-world.js'
+import { domain, parameters } from './support/channel-world.js'
 import { channelIdOf } from './support/signatures.js'
 
 const channelId = channelIdOf('states')
@@ -92,6 +93,16 @@ it('the key of a lane is of its channel', () => {
 
 it('a lane can pay what was folded and what is reserved', () => {
   expect(Lane.capacity(lane)).toBe(130n)
+})
+
+it('what is signed is of one channel, version and kind, whatever was signed of the same body before', () => {
+  const [content, root] = [{ version: 4n, kind: 0, body } as const, State.root(channelId, body)]
+  const signed = (change: object) =>
+    Complete.digest(domain, channelId, { ...content, ...change })
+  for (const change of [{}, { kind: 1 }, { kind: 2 }, { version: 5n }, {}])
+    expect(signed(change)).toEqual(
+      State.digest(domain, { channelId, version: 4n, root, kind: 0, ...change }),
+    )
 })
 
 describe('money is conserved', () => {

@@ -76,6 +76,8 @@ describe('refused is', () => {
     ['a fold below the last one', [laneOpen(10n), fold(0n, 5n), fold(0n, 4n)]],
     ['a lane closed twice', [laneOpen(10n), laneClose(0n, 0n), laneClose(0n, 0n)]],
     ['the end of a channel with lanes', [laneOpen(10n), final]],
+    ['a top-up of nothing', [{ type: 'top-up', seat: 0, asset: 0, amount: 0n }]],
+    ['a withdrawal of nothing', [{ type: 'withdraw', seat: 0, asset: 0, amount: 0n }]],
     ['anything after the end', [final, laneOpen(10n)]],
     ['the end twice', [final, final]],
     ['too much at once', Array(limits.lanesMax + 2).fill(fold(0n, 0n))],

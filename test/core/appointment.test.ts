@@ -120,6 +120,21 @@ describe('what a tower refuses', () => {
   })
 })
 
+describe('what was proven before', () => {
+  it('proves nothing else, though it bears the same signature or the same node', () => {
+    const held = appointment()
+    const real = claim(20)
+    const { voucher, signature } = real.signed
+    const shown = (change: Partial<typeof real>) => () =>
+      check(appointment({ claims: [{ ...real, ...change }] }), held)
+    shown({})()
+    expect(shown({ indices: [21] })).toThrow(expect.objectContaining({ code: 'BAD_TICK' }))
+    for (const change of [{ base: 100n }, { unit: 4n }, { radix: 2 }, { length: 91 }])
+      expect(shown({ signed: { voucher: { ...voucher, ...change }, signature } })).toThrow()
+    expect(shown({ signed: { voucher, signature: filler('x') } })).toThrow()
+  })
+})
+
 describe('what is signed', () => {
   const made = appointment({ pending: pending(5n, 30n) })
   const gist = Appointment.summary(domain, made)

@@ -172,7 +172,10 @@ describe('a channel that is never funded', () => {
     const world = World.create()
     World.begin(world)
     world.queues[1] = []
-    world.time = World.parameters.fundBy + 1n
+    world.time = World.parameters.fundBy
+    World.look(world, 0)
+    expect(channelOf(world, 0).phase).toBe('opening')
+    world.time += 1n
     World.look(world, 0)
     expect(channelOf(world, 0).phase).toBe('dead')
   })
@@ -561,6 +564,21 @@ describe('resizing', () => {
     })
   })
 
+  it('leaves free what is free before it and after it', () => {
+    const world = liveWorld()
+    const free = (): bigint => Counted.balance(channelOf(world, 0))
+    World.act(world, { type: 'deposit', side: 0, amount: 50 })
+    World.look(world, 0)
+    propose(world, 0, { type: 'top-up', seat: 0, asset: 0, amount: 50n })
+    expect(free()).toBe(1_000n)
+    World.settle(world)
+    expect(free()).toBe(1_050n)
+    propose(world, 0, { type: 'withdraw', seat: 0, asset: 0, amount: 80n })
+    expect(free()).toBe(970n)
+    World.settle(world)
+    expect(free()).toBe(970n)
+  })
+
   it('withdraws for whoever proposes it, and for nobody else', () => {
     const world = liveWorld()
     const take = (seat: number): Update => ({ type: 'withdraw', seat, asset: 0, amount: 100n })
@@ -628,6 +646,15 @@ describe('while challenged', () => {
     const message: Message = { type: 'propose', ...draft, signature: undefined }
     const step = stepOf(world, 1, { type: 'message', from: 0, message })
     expect(codes(step)).toEqual(['refused RESUMED'])
+  })
+
+  it('by the state that ended a challenge, nothing is asked that the layer would refuse', () => {
+    const world = challengedWorld()
+    change(world, 0, { type: 'resume' })
+    World.heal(world)
+    World.act(world, { type: 'challenge', side: 1 })
+    World.look(world, 0)
+    expect(channelOf(world, 0)).toMatchObject({ phase: 'challenged', calls: [] })
   })
 
   it('what the other of two may have signed before is not given up', () => {
@@ -725,6 +752,27 @@ describe('a lane that is to be closed', () => {
       expect(payable()).toBe(0n)
     },
   )
+
+  it('by two seats that do not agree pays the lesser of both', () => {
+    const world = liveWorld(3)
+    change(world, 0, laneOpen(0, 100n))
+    world.promised.set(0n, 70n)
+    world.accepted.set(0n, 60n)
+    propose(world, 0, { type: 'lane-close', lane: 0n, claim: 70n })
+    propose(world, 2, { type: 'lane-close', lane: 0n, claim: 60n })
+    const letters = world.queues[1] ?? []
+    expect(letters).toHaveLength(2)
+    // In whichever order they come: either may become the next state.
+    for (const each of [letters, letters.toReversed()]) {
+      const told = each.reduce(
+        (channel, letter) =>
+          Channel.step(World.contextOf(world, 1), channel, { type: 'message', ...letter }).channel,
+        channelOf(world, 1),
+      )
+      expect(told.proposals).toHaveLength(2)
+      expect(Counted.payable(told, 0n)).toBe(60n)
+    }
+  })
 
   it('takes no promise once the layer has closed the channel, whichever state is known here', () => {
     const world = liveWorld()

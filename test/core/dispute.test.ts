@@ -121,6 +121,18 @@ describe('a claim', () => {
     for (const change of bad) expect(check(claim(change))).toThrow(refusal('BAD_TICK'))
   })
 
+  it('goes no further than its voucher, however long the payer has made the chain', () => {
+    const long = Chain.generate({ tweak, epoch: 2, digit: 0 }, 9, filler('seed'))
+    const at = (index: number): Uint8Array => long.slice(index * 32, index * 32 + 32)
+    const shown = (index: number): Claim =>
+      claim(
+        { indices: [index, 0], nodes: [at(index), node(1, 0)] },
+        { anchors: [at(0), node(1, 0)] },
+      )
+    check(shown(8))()
+    expect(check(shown(9))).toThrow(refusal('BAD_TICK'))
+  })
+
   it('is of this lane of this channel, canonical, and signed by the session key', () => {
     const bad: Partial<Voucher>[] = [
       { channelId: `0x${'ac'.repeat(32)}` },

@@ -155,6 +155,20 @@ describe('what a crash leaves', () => {
     expect((await crashable(store, path)).get('n')).toEqual(text('without the journal'))
   })
 
+  it.each([-1, 0, 1])('is whole where a write ends %i bytes beyond a half', async (beyond) => {
+    const path = fresh()
+    const { store, memory } = behind()
+    const journal = await crashable(store, path)
+    // Of each record: its head, and of its one write the size of the key, the key and the size of the value.
+    const first = { key: 'a', value: new Uint8Array(600_000).fill(1) }
+    const rest = statSync(path).size / 2 + beyond - first.value.length
+    const second = { key: 'b', value: new Uint8Array(rest - 2 * (28 + 2 + 1 + 4)).fill(2) }
+    for (const write of [first, second]) await journal.commit([write])
+    await crashable(store, path)
+    for (const { key, value } of [first, second])
+      expect(Buffer.compare(memory.get(key) ?? new Uint8Array(), value)).toBe(0)
+  })
+
   it('behind a record that was lost is not taken for what follows a new one', async () => {
     const path = fresh()
     const { store } = behind()

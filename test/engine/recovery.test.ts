@@ -118,6 +118,19 @@ describe('a payee whose disk is full', () => {
     expect(Claim.amount((await last.next('bound')).claim)).toBe(120n)
   })
 
+  it('agrees to no state that pays less than it holds, though that is not durable yet', async () => {
+    const seller = await world.person('seller')
+    const { raw, link, lane, id } = await quarrel(world, seller)
+    const handle = await link.bind(lane)
+    seller.disk.full = true
+    link.pay(RawLane.frame(handle, lane.voucher(120n)))
+    await quiet(() => seller.node.lane(id, 0n)?.claim)
+    seller.disk.full = false
+    const updates = [{ type: 'lane-close', lane: 0n, claim: 0n }] as const
+    await raw.step(link, id, { type: 'propose', updates })
+    expect(await link.next('refuse')).toMatchObject({ code: 'UNDER_FOLD' })
+  })
+
   it('makes durable what it holds as soon as there is room, though nothing more comes', async () => {
     const seller = await world.person('seller')
     const { link, lane, id } = await quarrel(world, seller)

@@ -70,12 +70,14 @@ async function collide(seed: number): Promise<{ contents: number; wrong: readonl
   world.heal()
   await everybodyUp(world)
   const isClosed = (name: string): boolean => phase(name) === 'closed'
-  // Who has not yet noticed that a connection is gone is told so, and tries again.
-  for (let tries = 0; tries < 5 && !people.every(isClosed); tries++) {
+  // Who has not yet noticed that a connection is gone is told so, or waits for two that have lost each other.
+  for (let tries = 0; tries < 8 && !people.every(isClosed); tries++) {
     const closer = node(world, people[tries % people.length] ?? '')
+    const patience = new AbortController()
+    world.time.after(60_000, () => patience.abort())
     await meanwhile(
       world,
-      closer.close(id).catch(() => undefined),
+      closer.close(id, { signal: patience.signal }).catch(() => undefined),
     )
     await world.run(() => people.every(isClosed), 5_000)
   }

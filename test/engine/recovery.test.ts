@@ -100,13 +100,19 @@ describe('a disk that is full', () => {
 })
 
 describe('a payee whose disk is full', () => {
-  it('shows a payer no less than it holds: one that has forgotten would promise it anew', async () => {
+  /** It holds a claim of 120, and could not write it. */
+  async function holding() {
     const seller = await world.person('seller')
     const { raw, link, lane, id } = await quarrel(world, seller)
     const handle = await link.bind(lane)
     seller.disk.full = true
     link.pay(RawLane.frame(handle, lane.voucher(120n)))
     await quiet(() => seller.node.lane(id, 0n)?.claim)
+    return { seller, raw, link, id }
+  }
+
+  it('shows a payer no less than it holds: one that has forgotten would promise it anew', async () => {
+    const { seller, raw, link, id } = await holding()
     await link.connection.close()
     const again = await raw.upgrade(seller.address)
     again.send({ type: 'bind', channelId: id, lane: 0n })
@@ -119,12 +125,7 @@ describe('a payee whose disk is full', () => {
   })
 
   it('agrees to no state that pays less than it holds, though that is not durable yet', async () => {
-    const seller = await world.person('seller')
-    const { raw, link, lane, id } = await quarrel(world, seller)
-    const handle = await link.bind(lane)
-    seller.disk.full = true
-    link.pay(RawLane.frame(handle, lane.voucher(120n)))
-    await quiet(() => seller.node.lane(id, 0n)?.claim)
+    const { seller, raw, link, id } = await holding()
     seller.disk.full = false
     const updates = [{ type: 'lane-close', lane: 0n, claim: 0n }] as const
     await raw.step(link, id, { type: 'propose', updates })
@@ -132,12 +133,7 @@ describe('a payee whose disk is full', () => {
   })
 
   it('makes durable what it holds as soon as there is room, though nothing more comes', async () => {
-    const seller = await world.person('seller')
-    const { link, lane, id } = await quarrel(world, seller)
-    const handle = await link.bind(lane)
-    seller.disk.full = true
-    link.pay(RawLane.frame(handle, lane.voucher(120n)))
-    await quiet(() => seller.node.lane(id, 0n)?.claim)
+    const { seller, id } = await holding()
     expect(seller.node.lane(id, 0n)?.claim).toBe(0n)
     seller.disk.full = false
     await expect.poll(() => seller.node.lane(id, 0n)?.claim, { timeout: 5_000 }).toBe(120n)

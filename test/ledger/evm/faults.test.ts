@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { encodeFunctionData } from 'viem'
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { type Address, toHex, zeroAddress } from '../../../src/core/bytes.js'
 import type { LedgerEvent } from '../../../src/engine/ports.js'
 import { parseAsset, parseLayerAddress } from '../../../src/ledger/evm/address.js'
@@ -16,23 +16,9 @@ import { playToken } from '../../../src/ledger/evm/contracts.generated.js'
 import { deployAdjudicator } from '../../../src/ledger/evm/deploy.js'
 import { weird } from '../../contracts/support/weird.js'
 import { wallet } from '../wallet.js'
-import { type EvmHarness, harness } from './harness.js'
-import { type Tools, toolsOf } from './tools.js'
+import { setUp } from './tools.js'
 
-let evm: EvmHarness
-let tools: Tools
-
-beforeAll(async () => {
-  evm = await harness()
-  tools = toolsOf(evm)
-})
-afterAll(() => evm.close())
-afterEach(() => tools.close())
-
-const endpoint: Tools['endpoint'] = (answer) => tools.endpoint(answer)
-const rich: Tools['rich'] = () => tools.rich()
-const connectAs: Tools['connectAs'] = (...args) => tools.connectAs(...args)
-const open: Tools['open'] = (...args) => tools.open(...args)
+const { evm, endpoint, rich, connectAs, open } = await setUp()
 
 const refused = (code: string, words: RegExp) =>
   expect.objectContaining({ code, message: expect.stringMatching(words) })

@@ -3,13 +3,14 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { afterAll, afterEach } from 'vitest'
 import { type Address, type Hex, zeroes } from '../../../src/core/bytes.js'
 import * as Parameters from '../../../src/core/parameters.js'
 import * as State from '../../../src/core/state.js'
 import type { Ledger } from '../../../src/engine/ports.js'
 import { connect } from '../../../src/ledger/evm/client.js'
 import { type Wallet, wallet } from '../wallet.js'
-import type { EvmHarness } from './harness.js'
+import { type EvmHarness, harness } from './harness.js'
 
 /** What an endpoint says of its own; nothing where it is to ask anvil. */
 export type Answer = { status: number; body?: unknown } | undefined
@@ -17,7 +18,7 @@ export type Answer = { status: number; body?: unknown } | undefined
 /** Of a request: those of logs are one object, others have texts in several places. */
 export type Params = readonly [({ fromBlock?: string; toBlock?: string } | string)?, unknown?]
 
-export type Tools = {
+type Tools = {
   /** An endpoint that answers as `answer` says, or passes the request on to anvil where it says nothing. */
   endpoint(answer: (method: string, count: number, params: Params) => Answer): Promise<string>
   /** Somebody who has coins for gas. */
@@ -29,15 +30,20 @@ export type Tools = {
     mine: Wallet,
     asset?: Address,
   ): Promise<{ id: Hex; parameters: Parameters.Parameters }>
-  /** Ends all endpoints. */
-  close(): void
 }
 
 type Request = { id: number; method: string; params?: Params }
 
-export function toolsOf(evm: EvmHarness): Tools {
+/** A chain for the tests of one file, and what to trouble it with; all of it ends with them. */
+export async function setUp(): Promise<Tools & { readonly evm: EvmHarness }> {
+  const evm = await harness()
   const servers: Server[] = []
+  afterEach(() => {
+    for (const server of servers.splice(0)) server.close().closeAllConnections()
+  })
+  afterAll(() => evm.close())
   return {
+    evm,
     async endpoint(answer) {
       let count = 0
       const server = createServer(async (request, response) => {
@@ -93,9 +99,6 @@ export function toolsOf(evm: EvmHarness): Tools {
       const signatures = await Promise.all([mine, other].map(({ sign }) => sign(digest)))
       await ledger.open(parameters, signatures)
       return { id, parameters }
-    },
-    close() {
-      for (const server of servers.splice(0)) server.close().closeAllConnections()
     },
   }
 }

@@ -15,14 +15,18 @@ beforeAll(async () => {
   crypto = await loadEngine()
 })
 
+/** Who waits for two that have lost each other gives up then. */
+const patienceMs = 60_000
+
 const wants = ['close', 'lane', 'withdrawal'] as const
 
 /** A change of the channel that a seat wants; no two seats want the same. */
 function want(world: World, id: Hex, seat: number, what: (typeof wants)[number], seats: number) {
   const own = node(world, names[seat] ?? '')
   const amount = 100_000n + BigInt(seat)
-  if (what === 'lane') return own.openLane(id, { payee: (seat + 1) % seats, amount })
-  return what === 'close' ? own.close(id) : own.withdraw(id, { amount })
+  const signal = world.time.deadline(patienceMs)
+  if (what === 'lane') return own.openLane(id, { payee: (seat + 1) % seats, amount, signal })
+  return what === 'close' ? own.close(id, { signal }) : own.withdraw(id, { amount, signal })
 }
 
 const names = ['ann', 'ben', 'cat', 'dan']
@@ -73,11 +77,9 @@ async function collide(seed: number): Promise<{ contents: number; wrong: readonl
   // Who has not yet noticed that a connection is gone is told so, or waits for two that have lost each other.
   for (let tries = 0; tries < 8 && !people.every(isClosed); tries++) {
     const closer = node(world, people[tries % people.length] ?? '')
-    const patience = new AbortController()
-    world.time.after(60_000, () => patience.abort())
     await meanwhile(
       world,
-      closer.close(id, { signal: patience.signal }).catch(() => undefined),
+      closer.close(id, { signal: world.time.deadline(patienceMs) }).catch(() => undefined),
     )
     await world.run(() => people.every(isClosed), 5_000)
   }

@@ -8,6 +8,7 @@ import { SluiceError, toProblem } from '../core/errors.js'
 import * as Introduction from '../core/introduction.js'
 import type { Message } from '../core/message.js'
 import * as Proposal from '../core/proposal.js'
+import * as Said from '../core/said.js'
 import * as Voucher from '../core/voucher.js'
 import type { Engine } from '../crypto/engine.js'
 import { type Gather, gatherer } from '../crypto/gather.js'
@@ -170,7 +171,7 @@ export class Peers {
     const signer = link.signer ?? '0x'
     // On this very connection: another one may be dead already and not know it.
     for (const message of book.greetings(signer)) link.send(message)
-    await Promise.all(lanes.paying(signer).map((payer) => this.bind(link, payer)))
+    await Promise.all(lanes.paying(signer).map((payer) => this.#bind(link, payer)))
     link.send({ type: 'synced' })
   }
 
@@ -187,6 +188,17 @@ export class Peers {
   /** Binds a lane we pay by to the connection; the payee shows what it holds. */
   async bind(link: Link, payer: Payer, signal?: AbortSignal): Promise<void> {
     if (payer.isBoundTo(link)) return
+    this.#showLanes(link, payer.channelId)
+    await this.#bind(link, payer, signal)
+  }
+
+  /** The payee of a lane is shown that it is open: what opened it may still be on its way over another connection. */
+  #showLanes(link: Link, channelId: Hex): void {
+    const channel = this.#mine(link, channelId)
+    link.send(Said.sync(channel, seatOf(channel, link.signer ?? zeroAddress)))
+  }
+
+  async #bind(link: Link, payer: Payer, signal?: AbortSignal): Promise<void> {
     link.send({ type: 'bind', channelId: payer.channelId, lane: payer.id })
     await link.until(() => payer.isBoundTo(link) || payer.isClosed, signal)
   }
@@ -208,7 +220,7 @@ export class Peers {
     for (const message of book.greetings(signer)) other.send(message)
     // What ends the other link as well is told to who waits for that one.
     for (const payer of lanes.paying(signer))
-      if (payer.isBoundTo(gone)) this.bind(other, payer).catch(() => undefined)
+      if (payer.isBoundTo(gone)) this.#bind(other, payer).catch(() => undefined)
   }
 
   /**
@@ -314,8 +326,7 @@ export class Peers {
         await book.update(channel.id, { type: 'message', from, message })
         // An old disk learns of its own lanes here; until they are bound we deny what we promised on them.
         for (const payer of this.#paying(channel.id, signer))
-          if (!known.includes(payer) && !payer.isBoundTo(link))
-            link.send({ type: 'bind', channelId: payer.channelId, lane: payer.id })
+          if (!known.includes(payer)) this.bind(link, payer).catch(() => undefined)
       }
     }
   }

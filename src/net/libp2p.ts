@@ -134,9 +134,10 @@ function overNode(node: Libp2p, options: ConnectionOptions): Network {
     async connect(address, { signal } = {}) {
       const target = parseTarget(address)
       if (closing) throw closed()
+      // The newest: an older one may be dead already and not know it.
       const existing = node
         .getConnections(target.peer)
-        .find(({ status, limits }) => status === 'open' && !limits)
+        .findLast(({ status, limits }) => status === 'open' && !limits)
       return adopt(existing ?? (await unlessAborted(dial(target), 'Connecting', signal)))
     },
     async handle(protocol, handler) {

@@ -96,3 +96,20 @@ it('what was said over one of two connections, and is lost with it, is said agai
   await expect.poll(() => seller.node.channel(id)?.complete?.version).toBe(version + 1n)
   expect(seller.problems).toEqual([])
 })
+
+it('a lane is shown on the connection that it is bound to: what opened it may still be on its way over another', async () => {
+  const payee = await rawPeer(world, 'payee')
+  const first = await payee.upgrade(buyer.address)
+  const { id } = await buyer.node.open([payee.address], { deposits: [[100n], [0n]] })
+  // As where both have dialled at once. What is said over the second connection is late, but for the proposal.
+  const twin = await rawPeer(world, 'payee')
+  twin.channels.set(id, payee.channel(id))
+  await twin.upgrade(buyer.address)
+  twin.onMessage = (_, message) => {
+    if (message.type === 'propose') void payee.answer(first, message)
+    return true
+  }
+  await buyer.node.openLane(id, { payee: 1, amount: 100n })
+  const { lane } = await first.next('bind')
+  expect(payee.laneOf(id, lane)).toMatchObject({ payer: 0, reserved: 100n })
+})

@@ -1,21 +1,31 @@
 /**
  * Where the seats of our channels are, and links to them: over the connection that exists, or where they were last
- * reached.
+ * reached. Who has to answer a change and is gone is dialled again.
  */
 import { type Address, equals, zeroAddress, zeroes } from '../core/bytes.js'
 import type { Channel } from '../core/channel.js'
 import { SluiceError } from '../core/errors.js'
 import * as Parameters from '../core/parameters.js'
+import { isOpen } from '../core/phase.js'
+import type { Book } from './book.js'
 import type { Link } from './link.js'
 import type { Peers } from './peers.js'
-import type { Store } from './ports.js'
+import type { Sleep, Store } from './ports.js'
 import { peersOf } from './seats.js'
 
 export type ContactsPorts = {
   readonly store: Store
+  readonly sleep: Sleep
+  readonly book: Book
   readonly peers: Peers
   readonly onProblem: (error: unknown) => void
+  /** Nobody is dialled any more once it aborts. */
+  readonly ended: AbortSignal
 }
+
+/** Milliseconds until a seat that could not be reached is dialled again, at first and at most. */
+const dialAgainMs = 1_000
+const dialAgainMsMax = 60_000
 
 const addressKey = (signer: Address): string => `peer/${signer}`
 
@@ -60,17 +70,33 @@ export class Contacts {
     return addresses[Parameters.seatOf(parameters, signer) ?? -1] || undefined
   }
 
-  /** Connects to the seats of a channel that have not shown yet what they hold, where we know how. */
+  /** Connects to the seats of a channel that are not connected, where we know how. */
   reach(channel: Channel): void {
     for (const { signer } of peersOf(channel)) {
-      const { peers, onProblem } = this.#ports
-      if (peers.isSynced(signer) || this.#reaching.has(signer)) continue
-      const address = this.#addressOf(channel, signer)
-      if (address === undefined || peers.find(signer) !== undefined) continue
+      const isKnown = this.#addressOf(channel, signer) !== undefined
+      if (!isKnown || this.#reaching.has(signer) || this.#ports.peers.find(signer) !== undefined)
+        continue
       this.#reaching.add(signer)
-      this.connect(address, undefined)
-        .catch(onProblem)
-        .finally(() => this.#reaching.delete(signer))
+      void this.#dial(channel, signer).finally(() => this.#reaching.delete(signer))
+    }
+  }
+
+  /** Dials a seat; again, ever more seldom, while a change is under way that it has to answer. */
+  async #dial(channel: Channel, signer: Address): Promise<void> {
+    const { book, peers, sleep, ended, onProblem } = this.#ports
+    const isMissed = (): boolean =>
+      !ended.aborted &&
+      peers.find(signer) === undefined &&
+      book.with(signer).some((each) => isOpen(each) && each.proposals.length > 0)
+    for (let waitMs = dialAgainMs; ; waitMs = Math.min(2 * waitMs, dialAgainMsMax)) {
+      try {
+        await this.connect(this.#addressOf(channel, signer) ?? '', ended)
+        return
+      } catch (error) {
+        if (waitMs === dialAgainMs) onProblem(error)
+      }
+      await sleep(waitMs, ended)
+      if (!isMissed()) return
     }
   }
 

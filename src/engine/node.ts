@@ -188,8 +188,10 @@ export class Node {
     })
     this.#contacts = new Contacts({
       ...ports,
+      book: this.#book,
       peers: this.#peers,
       onProblem: (error) => this.#problem(error),
+      ended: this.#ended.signal,
     })
     this.#channels = new Channels({
       ...ports,

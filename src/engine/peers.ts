@@ -209,12 +209,13 @@ export class Peers {
     if (this.#ports.book.with(signer).length === 0) this.#synced.delete(signer)
   }
 
-  /** What was said and paid over a link that is gone goes on over another one to the same peer, where there is one. */
+  /** What was said and paid over a link that is gone goes on over another one to the same peer, be it a new one. */
   #moveFrom(gone: Link): void {
     const { book, lanes } = this.#ports
     const { signer } = gone
     if (signer === undefined) return
     const other = this.find(signer)
+    if (other === undefined) book.lost(signer)
     // One that is being upgraded shows all of it anyhow.
     if (other === undefined || !this.#peer(other.connection).isReady) return
     for (const message of book.greetings(signer)) other.send(message)

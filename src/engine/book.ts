@@ -57,8 +57,8 @@ type Entry = {
   readonly changed: Notifier
   /** Why our last proposal was dropped. */
   fate: SluiceError | undefined
-  /** Our own changes are made one after another; this settles after the last one. */
-  change: Promise<unknown>
+  /** A change of our own is under way: they are made one after another. */
+  isChanging: boolean
   submitting: boolean
   frozen: boolean
 }
@@ -268,15 +268,23 @@ export class Book {
    * a complete state carries it, or `updates` says by undefined that none is needed any more. Changes of one
    * channel wait for one another. @throws what refused it
    */
-  change(
+  async change(
     id: Hex,
     updates: (channel: Channel.Channel) => readonly Update[] | undefined,
     signal?: AbortSignal,
   ): Promise<Channel.Channel> {
     const entry = this.#entry(id)
-    const change = entry.change.then(() => this.#change(entry, updates, this.#whileRunning(signal)))
-    entry.change = change.catch(() => undefined)
-    return change
+    const wanted = this.#whileRunning(signal)
+    // Of several that waited for the same one the first goes on.
+    do await entry.changed.until(() => !entry.isChanging, wanted)
+    while (entry.isChanging)
+    entry.isChanging = true
+    try {
+      return await this.#change(entry, updates, wanted)
+    } finally {
+      entry.isChanging = false
+      entry.changed.notify()
+    }
   }
 
   async #change(
@@ -471,7 +479,7 @@ const entryOf = (channel: Channel.Channel): Entry => ({
   turn: Promise.resolve(),
   changed: new Notifier(),
   fate: undefined,
-  change: Promise.resolve(),
+  isChanging: false,
   submitting: false,
   frozen: false,
 })

@@ -91,7 +91,7 @@ export class Link {
   async readControl(stream: ByteStream): Promise<void> {
     if (this.#controlRead) return stream.abort(duplicate)
     this.#controlRead = true
-    const turns = new Turns(limits.underWayBytesMax, (error) => this.#refuse(stream, error))
+    const turns = new Turns(limits.underWayBytesMax, (error) => this.#refuse(error))
     await this.#read(stream, limits.controlBytesMax, async (bodies) => {
       for (const [at, body] of bodies.entries()) {
         if (at > 0 && at % burst === 0) await this.#handlers.pause()
@@ -114,27 +114,29 @@ export class Link {
     )
   }
 
-  /** What a peer sends against the protocol ends this stream and its link, and nothing else. */
+  /** What a peer sends against the protocol ends its link, and nothing else. */
   async #read(
     stream: ByteStream,
     limit: number,
     handle: (bodies: readonly Uint8Array[]) => Promise<void>,
   ): Promise<void> {
     try {
-      for await (const bodies of frames(stream, limit)) await handle(bodies)
+      for await (const bodies of frames(stream, limit)) {
+        if (!this.isOpen) return
+        await handle(bodies)
+      }
     } catch (error) {
-      this.#refuse(stream, error)
+      this.#refuse(error)
     }
   }
 
-  #refuse(stream: ByteStream, error: unknown): void {
+  #refuse(error: unknown): void {
     if (!this.isOpen) return
     const problem = toProblem(error)
     if (problem.code === 'STREAM_RESET') {
       this.#leave()
       return
     }
-    stream.abort(new LinkError(problem.code, problem.message))
     this.send({
       type: 'problem',
       code: problem.code.slice(0, 64),
@@ -159,7 +161,8 @@ export class Link {
     if (!this.isOpen) return
     this.failure = error
     this.changed.notify()
-    void this.connection.close().catch(() => undefined)
+    // What the peer is told last is why.
+    void this.#control.end().then(() => this.connection.close().catch(() => undefined))
   }
 }
 
@@ -178,7 +181,7 @@ class Writer {
   #queue: Uint8Array[] = []
   #queuedBytes = 0
   #running = false
-  #stream: ByteStream | undefined
+  #opened: Promise<ByteStream> | undefined
 
   constructor(connection: Connection, protocol: string, onFailure: (error: SluiceError) => void) {
     this.#connection = connection
@@ -200,16 +203,32 @@ class Writer {
     }
   }
 
+  /** Ends the substream after what is queued: nothing more is said on it. */
+  async end(): Promise<void> {
+    try {
+      const stream = await this.#opened
+      if (this.#queue.length > 0) stream?.send(this.#take())
+      // Whoever ends the connection waits for it, as long as is reasonable.
+      stream?.close().catch(() => undefined)
+    } catch {
+      // There is nobody to tell.
+    }
+  }
+
+  #take(): Uint8Array {
+    const batch = concat(...this.#queue)
+    this.#queue = []
+    this.#queuedBytes = 0
+    return batch
+  }
+
   async #run(): Promise<void> {
     try {
-      this.#stream ??= await this.#connection.open(this.#protocol)
+      this.#opened ??= this.#connection.open(this.#protocol)
+      const stream = await this.#opened
       await Promise.resolve()
-      while (this.#queue.length > 0) {
-        const batch = concat(...this.#queue)
-        this.#queue = []
-        this.#queuedBytes = 0
-        if (!this.#stream.send(batch)) await this.#stream.drained(this.#connection.closed)
-      }
+      while (this.#queue.length > 0)
+        if (!stream.send(this.#take())) await stream.drained(this.#connection.closed)
     } catch (error) {
       if (this.#connection.closed.aborted) return
       const { code, message } = toProblem(error)

@@ -147,8 +147,9 @@ export class Hub {
     await null
     if (signal?.aborted) throw aborted('Connecting', signal)
     const to = address.split('/p2p/').at(-1) ?? ''
-    const known = [...from.connections].findLast((end) => end.peer === to)
-    if (known !== undefined) return known
+    const [first, ...others] = this.#between(from.name, to)
+    // Any of them: what is said over one may overtake what was said over another.
+    if (first !== undefined) return this.#ports.chance.pick([first, ...others])
     if (!address.includes('/p2p/')) throw unreachable(address)
     const dialling = from.dialling.get(to) ?? this.#dial(from, to)
     from.dialling.set(to, dialling)

@@ -268,13 +268,17 @@ describe('a pay frame', () => {
     ['that is cut short', () => Uint8Array.of(2, 0, 0)],
   ]
 
-  it.each(bad)('%s ends the connection and changes nothing', async (_, frame) => {
-    link.pay(frame())
-    await link.closed()
-    expect(held()).toBe(1_000n)
-    expect(codes().length).toBeGreaterThan(0)
-    await checkHonest()
-  })
+  it.each(bad)(
+    '%s ends the connection with a word on why, and changes nothing',
+    async (_, frame) => {
+      link.pay(frame())
+      const { code } = await link.next('problem')
+      await link.closed()
+      expect(held()).toBe(1_000n)
+      expect(codes()).toEqual([code])
+      await checkHonest()
+    },
+  )
 
   it('that repeats an older one changes nothing, and is no offence', async () => {
     const newer = lane.voucher(2_000n)
@@ -338,12 +342,15 @@ describe('babble', () => {
 
   it('an introduction that another key signed, or for another ledger, ends the connection', async () => {
     seller.node.serve('file', { price: byteByByte, ...bytesOf(300_000) })
+    const told: string[] = []
     for (const change of [{ signer: `0x${'33'.repeat(20)}` }, { chainId: 1n }] as const) {
       const link = await raw.connect(seller.address)
       link.send({ ...raw.hello(link), ...change })
+      told.push((await link.next('problem')).code)
       await link.closed()
     }
-    expect(codes()).toEqual(['BAD_SIGNATURE', 'WRONG_LEDGER'])
+    expect(told).toEqual(['BAD_SIGNATURE', 'WRONG_LEDGER'])
+    expect(codes()).toEqual(told)
     await checkHonest()
   })
 

@@ -81,6 +81,21 @@ describe.each(Object.entries(changes))('to %s', (_, change) => {
   })
 })
 
+it('a change that waits for another one is given up when its owner says so', async () => {
+  buyer.disk.hold()
+  const controller = new AbortController()
+  const first = seller.node.fold(id)
+  const second = seller.node.withdraw(id, { amount: 10n, signal: controller.signal })
+  await expect.poll(() => seller.node.channel(id)?.proposals.length).toBe(1)
+  controller.abort()
+  await expect(second).rejects.toMatchObject({ name: 'AbortError' })
+  buyer.disk.release()
+  const version = (await first).complete?.version
+  expect((await seller.node.withdraw(id, { amount: 10n })).complete?.version).toBe(
+    (version ?? 0n) + 1n,
+  )
+})
+
 it('what was said over one of two connections, and is lost with it, is said again over the other', async () => {
   const version = seller.node.channel(id)?.complete?.version ?? 0n
   // As where both have dialled at once. The twin of the buyer hears what is proposed, and answers nothing.

@@ -10,7 +10,7 @@ import {
   settledByFormula,
   towerDefends,
 } from './disputes.js'
-import { inStepFirst, typedErrors } from './manners.js'
+import { inStepFirst, noOffence, typedErrors } from './manners.js'
 import { monotone } from './monotone.js'
 import { oneContent } from './one-content.js'
 import { persistFirst } from './persist-first.js'
@@ -35,6 +35,7 @@ export const checkers = (view: View): Readonly<Record<string, Make>> => ({
   'tower-defends': towerDefends(view),
   'typed-errors': typedErrors,
   'in-step-first': inStepFirst,
+  'no-offence': noOffence,
 })
 
 /** Checkers that are no module: the world itself finds these. */

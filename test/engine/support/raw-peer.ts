@@ -283,6 +283,7 @@ export class RawLink {
   readonly #outgoing = new Map<string, Promise<ByteStream>>()
   readonly #handles: { channelId: Hex; lane: bigint }[] = []
   #turn: Promise<void> = Promise.resolve()
+  #reading: Promise<void> = Promise.resolve()
 
   constructor(raw: RawPeer, connection: Connection) {
     this.raw = raw
@@ -332,16 +333,20 @@ export class RawLink {
   async next<T extends Msg['type']>(type: T): Promise<MessageOf<T>> {
     const find = (): number => this.inbox.findIndex((message) => message.type === type)
     await this.changed.until(() => find() >= 0 || this.isClosed)
+    // What came before the end is still read.
+    if (find() < 0) await this.#reading
     const [message] = this.inbox.splice(find(), find() < 0 ? 0 : 1)
     if (message === undefined) throw new Error(`the connection ended before any ${type} came`)
     return message as MessageOf<T>
   }
 
-  async readControl(stream: ByteStream): Promise<void> {
-    try {
+  readControl(stream: ByteStream): Promise<void> {
+    const read = async (): Promise<void> => {
       for await (const bodies of frames(stream, limits.controlBytesMax))
         for (const body of bodies) this.#take(Wire.decode(Message.message, body))
-    } catch {}
+    }
+    this.#reading = read().catch(() => undefined)
+    return this.#reading
   }
 
   #take(message: Msg): void {

@@ -294,7 +294,8 @@ export class Peers {
   async #onMessage(link: Link, message: Message): Promise<void> {
     const { book } = this.#ports
     if (message.type === 'hello') return this.#onHello(link, message)
-    if (message.type === 'problem') return link.end(new LinkError(message.code, message.message))
+    if (message.type === 'problem')
+      return link.end(new LinkError(message.code, `The peer says: ${message.message}`))
     const signer = link.signer
     if (signer === undefined) throw new LinkError('UNEXPECTED', 'A peer introduces itself first.')
     await this.#ports.consulted()

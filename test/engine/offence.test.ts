@@ -39,7 +39,7 @@ beforeEach(async () => {
   const home = `${scratch.path}/node`
   node = await createNode({ home, ledger, listen: ['/ip4/127.0.0.1/tcp/0'] })
   problems = []
-  node.events.on('problem', ({ code }) => problems.push(code))
+  node.events.on('problem', ({ code, message }) => problems.push(`${code} ${message}`))
   stranger = await createNetwork({ privateKey: randomBytes(32) })
 })
 
@@ -56,7 +56,7 @@ it('a stranger that babbles hears what is wrong with it', async () => {
   })
   await say(Uint8Array.of(1, 2, 3))
   expect(await heard).toEqual(['hello', 'problem'])
-  expect(problems).toEqual(['BAD_MESSAGE'])
+  expect(problems).toEqual([expect.stringMatching('^BAD_MESSAGE ')])
 })
 
 it('a node that is told what is wrong with it says so to its owner', async () => {
@@ -64,5 +64,5 @@ it('a node that is told what is wrong with it says so to its owner', async () =>
   const { connection, stream } = await say(Wire.encode(Message.message, message))
   void stream.close()
   await connection.close()
-  await expect.poll(() => problems).toEqual(['TOO_LOUD'])
+  await expect.poll(() => problems).toEqual(['TOO_LOUD The peer says: Be quiet.'])
 })

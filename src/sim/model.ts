@@ -34,8 +34,8 @@ export type Strip = {
 const candidatesMax = 64
 
 export class Model {
-  /** By channel and version: what was proposed for it. */
-  readonly #candidates = new Map<string, Purse[]>()
+  /** By channel and version: what was proposed for it, by content; one that is refused is proposed again and again. */
+  readonly #candidates = new Map<string, Map<string, Purse>>()
   /** By channel: the versions that were completed. */
   readonly #purses = new Map<Hex, Map<bigint, Purse>>()
 
@@ -48,9 +48,10 @@ export class Model {
       before,
     )
     const key = `${channelId} ${version}`
-    const known = this.#candidates.get(key) ?? []
-    if (after !== undefined && known.length < candidatesMax)
-      this.#candidates.set(key, [...known, after])
+    const known = this.#candidates.get(key) ?? new Map<string, Purse>()
+    const content = updates.map((update) => Object.values(update).join(' ')).join()
+    if (after !== undefined && known.size < candidatesMax)
+      this.#candidates.set(key, known.set(content, after))
   }
 
   /** What a completed state should hold: undefined when nothing that was proposed leads there. */
@@ -67,10 +68,14 @@ export class Model {
       nextLane: 0n,
       closed: new Map(),
     }
-    const candidates = version === 0n ? [opening] : this.#candidates.get(`${id} ${version}`)
-    const found = candidates?.find((purse) => matches(purse, body))
+    const candidates = version === 0n ? [opening] : this.#next(id, version)
+    const found = candidates.find((purse) => matches(purse, body))
     if (found !== undefined) purses.set(version, found)
     return found
+  }
+
+  #next(channelId: Hex, version: bigint): readonly Purse[] {
+    return [...(this.#candidates.get(`${channelId} ${version}`)?.values() ?? [])]
   }
 
   /**
@@ -90,8 +95,7 @@ export class Model {
   /** What a cooperative close may have paid out in all: by what completed last, or was proposed to follow it. */
   payable(channelId: Hex, deposited: Table): readonly Table[] {
     const [version, newest] = [...(this.#purses.get(channelId) ?? [])].at(-1) ?? [0n, undefined]
-    const next = this.#candidates.get(`${channelId} ${version + 1n}`) ?? []
-    return [...(newest === undefined ? [] : [newest]), ...next]
+    return [...(newest === undefined ? [] : [newest]), ...this.#next(channelId, version + 1n)]
       .filter(({ lanes }) => lanes.size === 0)
       .map((purse) => leaves(purse, deposited))
   }

@@ -61,8 +61,6 @@ type Entry = {
   isChanging: boolean
   submitting: boolean
   frozen: boolean
-  /** The layer has shown the channel since our start, or it is newer than that. */
-  isSeen: boolean
 }
 
 /** Milliseconds between two tries of a ledger call that did not get through. */
@@ -85,7 +83,7 @@ export class Book {
     this.#ports = ports
     this.#ended = ended
     for (const [, bytes] of ports.store.entries(Records.channelPrefix)) {
-      this.#enter(entryOf(Wire.decode(Records.channel, bytes), false))
+      this.#enter(entryOf(Wire.decode(Records.channel, bytes)))
     }
   }
 
@@ -165,7 +163,7 @@ export class Book {
     await this.#ports.store.commit([
       Records.write(Records.channelKey(channel.id), Records.channel, channel),
     ])
-    const entry = entryOf(channel, true)
+    const entry = entryOf(channel)
     this.#enter(entry)
     this.#perform(entry, effects)
     return channel.id
@@ -260,20 +258,9 @@ export class Book {
       if (this.isInStep(channel)) await this.update(channel.id, { type: 'synced' })
   }
 
-  /** Whether all others of a channel have shown since our start what they hold, and the layer what has become of it. */
+  /** Whether all others of a channel have shown since our start what they hold. */
   isInStep(channel: Channel.Channel): boolean {
-    return (
-      this.#entry(channel.id).isSeen &&
-      peersOf(channel).every(({ signer }) => this.#ports.synced(signer))
-    )
-  }
-
-  /**
-   * Resolves once the layer has shown a channel since our start: while we were away it may have ended.
-   * @throws LedgerError
-   */
-  async see(id: Hex): Promise<void> {
-    if (!this.#entry(id).isSeen) await this.refresh(id)
+    return peersOf(channel).every(({ signer }) => this.#ports.synced(signer))
   }
 
   /**
@@ -293,7 +280,6 @@ export class Book {
     while (entry.isChanging)
     entry.isChanging = true
     try {
-      await this.see(id)
       return await this.#change(entry, updates, wanted)
     } finally {
       entry.isChanging = false
@@ -359,13 +345,8 @@ export class Book {
     ])
     // First of all: it must not wait for a disk that is full.
     if (view?.challenge !== undefined) await this.#ports.onDispute(id, view.challenge.root)
-    const entry = this.#entry(id)
-    if (view !== undefined) await this.#ports.onView(entry.channel, view)
+    if (view !== undefined) await this.#ports.onView(this.#entry(id).channel, view)
     await this.update(id, { type: 'ledger', view, time })
-    if (entry.isSeen) return
-    entry.isSeen = true
-    entry.changed.notify()
-    if (this.isInStep(entry.channel)) await this.update(id, { type: 'synced' })
   }
 
   /** Follows the layer: all open channels once, and every event, until the node ends. */
@@ -492,8 +473,7 @@ export class Book {
   }
 }
 
-const entryOf = (channel: Channel.Channel, isSeen: boolean): Entry => ({
-  isSeen,
+const entryOf = (channel: Channel.Channel): Entry => ({
   channel,
   decided: channel,
   turn: Promise.resolve(),

@@ -215,7 +215,6 @@ export class Node {
       asset: this.asset,
       lanes: this.#lanes,
       channel: (id) => this.#book.get(id),
-      see: (id) => this.#book.see(id),
       ended: this.#ended.signal,
       onReceipt: (receipt) => this.events.emit('receipt', receipt),
       onProblem: (error) => this.#problem(error),

@@ -40,8 +40,6 @@ export type OffersPorts = Omit<Sale.SalePorts, 'find' | 'lane'> & {
   /** The node's own asset. */
   readonly asset: Address
   readonly channel: (id: Hex) => Channel | undefined
-  /** Resolves once the layer has shown a channel since our start. */
-  readonly see: (id: Hex) => Promise<void>
   /** Aborts when the node ends. */
   readonly ended: AbortSignal
   readonly onReceipt: (receipt: Receipt.Signed) => void
@@ -142,11 +140,7 @@ export class Offers {
   }
 
   /** The lane that pays for a stream: a live one in its asset, from the peer of this very connection. */
-  async #lane(
-    link: Link,
-    { channelId, lane: id, quote }: Sale.Opening,
-  ): Promise<{ payee: Payee; lane: Lane }> {
-    if (this.#ports.channel(channelId) !== undefined) await this.#see(channelId)
+  #lane(link: Link, { channelId, lane: id, quote }: Sale.Opening): { payee: Payee; lane: Lane } {
     const channel = this.#ports.channel(channelId)
     const payee = this.#ports.lanes.payee(channelId, id)
     const lane = channel?.complete?.body.lanes.find((each) => each.id === id)
@@ -161,32 +155,15 @@ export class Offers {
       )
     return { payee, lane }
   }
-
-  /** Nothing is sent for a lane that may have ended while we were away. */
-  async #see(channelId: Hex): Promise<void> {
-    try {
-      await this.#ports.see(channelId)
-    } catch (cause) {
-      const message = "The seller's ledger has not answered since it started; try again later."
-      throw new OfferError('LEDGER_UNREACHABLE', message, { cause })
-    }
-  }
 }
 
 /** A resource or lane that is not here, or too many streams. */
 export class OfferError extends SluiceError {
   constructor(
-    code:
-      | 'RESOURCE_TAKEN'
-      | 'RESOURCE_UNKNOWN'
-      | 'LANE_UNKNOWN'
-      | 'LEDGER_UNREACHABLE'
-      | 'WRONG_ASSET'
-      | 'STREAM_LIMIT',
+    code: 'RESOURCE_TAKEN' | 'RESOURCE_UNKNOWN' | 'LANE_UNKNOWN' | 'WRONG_ASSET' | 'STREAM_LIMIT',
     message: string,
-    options?: { cause?: unknown },
   ) {
-    super(code, message, options)
+    super(code, message)
     this.name = 'OfferError'
   }
 }

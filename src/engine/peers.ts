@@ -372,8 +372,9 @@ export class Peers {
   async #onBind(link: Link, channelId: Hex, lane: bigint): Promise<void> {
     const channel = this.#mine(link, channelId)
     const payee = this.#ports.lanes.payee(channelId, lane)
-    // A payer that was away when its lane was closed has not heard of it yet.
-    if (payee === undefined && lane < (channel.complete?.body.outcome.nextLane ?? 0n)) {
+    // A payer that was away when its lane was closed has not heard of it yet; what opened it is not taken any more once frozen.
+    const isPast = lane < (channel.complete?.body.outcome.nextLane ?? 0n)
+    if (payee === undefined && (isPast || channel.phase === 'frozen')) {
       const from = seatOf(channel, link.signer ?? zeroAddress)
       for (const message of Channel.greet(channel, from)) link.send(message)
       return

@@ -6,7 +6,6 @@ import * as Claim from '../../src/core/claim.js'
 import type { Message } from '../../src/core/message.js'
 import * as Price from '../../src/core/price.js'
 import type { Store, Write } from '../../src/engine/ports.js'
-import { LedgerError } from '../../src/ledger/error.js'
 import * as Disk from '../support/disk.js'
 import { createWorld, type Person, quiet, type World } from '../support/world.js'
 import { quarrel } from './support/quarrel.js'
@@ -80,29 +79,6 @@ describe('a node on an older disk', () => {
     await buyer.node.close(id)
     expect((await buyer.balance()) + (await seller.balance())).toBe(funds)
   })
-})
-
-it('a node whose ledger has not answered since its start sends and signs nothing: the channel may be over', async () => {
-  const buyer = await world.person('buyer', { funds })
-  const seller = await world.person('seller')
-  const { id } = await buyer.node.open(seller.address, { deposit: 100_000n })
-  await expectPays(buyer, seller, id, 'first')
-  const { channel } = seller.ledger
-  await seller.crash()
-  seller.ledger.channel = () => Promise.reject(new LedgerError('LEDGER_UNREACHABLE', 'Away.'))
-  await seller.start()
-  await expect(expectPays(buyer, seller, id, 'second')).rejects.toMatchObject({
-    code: 'LEDGER_UNREACHABLE',
-  })
-  const closing = buyer.node.closeLane(id, { lane: 0n })
-  await expect.poll(() => seller.node.channel(id)?.proposals.length).toBe(1)
-  await quiet(() => seller.node.channel(id))
-  expect(seller.node.channel(id)?.proposals[0]?.signatures).toEqual([undefined, undefined])
-  seller.ledger.channel = channel
-  await world.advance(1)
-  expect((await closing).complete?.version).toBe(2n)
-  await buyer.node.close(id)
-  expect(await seller.balance()).toBe(1_000n)
 })
 
 describe('a disk that is full', () => {

@@ -368,9 +368,10 @@ describe('babble', () => {
 
 describe('a seller', () => {
   let buyer: Person
+  let link: RawLink
   beforeEach(async () => {
     buyer = await world.person('buyer', { funds })
-    await raw.upgrade(buyer.address)
+    link = await raw.upgrade(buyer.address)
   })
 
   const quote = {
@@ -426,6 +427,50 @@ describe('a seller', () => {
     const purchase = await buyer.node.consume(raw.address, 'file')
     await expect(take(purchase)).rejects.toMatchObject({ code: 'BAD_OFFSET' })
     expect(buyer.node.lane(id, 0n)).toMatchObject({ claim: 0n, owed: 0n })
+  })
+
+  it('that gives a lane another handle sees no promise that is not durable yet', async () => {
+    sells((stream) => stream.data(100_000n, new Uint8Array(100_000)))
+    const { id } = await buyer.node.open(raw.address, { deposit: 200_000n })
+    const purchase = await buyer.node.consume(raw.address, 'file', { acknowledge: 'manual' })
+    const data = purchase[Symbol.asyncIterator]()
+    while (purchase.position < 65_536n) await data.next()
+    buyer.disk.hold()
+    purchase.acknowledge(65_536n)
+    await expect.poll(() => buyer.node.lane(id, 0n)?.claim).toBe(65_536n)
+    link.grant(id, 0n)
+    await quiet(() => link.paid.length)
+    expect(link.paid).toEqual([])
+    buyer.disk.release()
+    await expect.poll(() => link.paid).toMatchObject([{ type: 'voucher' }])
+  })
+
+  it('that asks to be paid and goes before it has shown what it holds gets nothing signed', async () => {
+    const acknowledged = new Promise<void>((resolve) =>
+      sells((stream) => {
+        stream.data(1_000n, new Uint8Array(1_000))
+        void stream.until(() => stream.acknowledged === 1_000n).then(resolve)
+      }),
+    )
+    const { id } = await buyer.node.open(raw.address, { deposit: 200_000n })
+    const purchase = await buyer.node.consume(raw.address, 'file', { acknowledge: 'manual' })
+    await purchase[Symbol.asyncIterator]().next()
+    purchase.acknowledge(1_000n)
+    // Too little to be paid at once: it is still owed when the buyer starts anew.
+    await acknowledged
+    raw.onMessage = (_, { type }) => type === 'bind'
+    await buyer.start()
+    const again = await raw.connect(buyer.address)
+    again.send(raw.hello(again))
+    await again.next('bind')
+    again.send({ type: 'settle', channelId: id })
+    await quiet(() => buyer.node.lane(id, 0n)?.claim)
+    await again.connection.close()
+    await quiet(() => buyer.node.lane(id, 0n)?.claim)
+    expect(buyer.node.lane(id, 0n)).toMatchObject({ claim: 0n, owed: 1_000n })
+    raw.onMessage = () => false
+    await raw.upgrade(buyer.address)
+    await expect.poll(() => buyer.node.lane(id, 0n)?.claim).toBe(1_000n)
   })
 
   it('whose receipt is not signed by its seat is found out', async () => {

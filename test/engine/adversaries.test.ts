@@ -1,6 +1,6 @@
 /** Peers that lie, stop, repeat and babble: what each gets, and what it does to the others. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { concat, uint, zeroAddress } from '../../src/core/bytes.js'
+import { concat, type Hex, uint, zeroAddress } from '../../src/core/bytes.js'
 import * as Channel from '../../src/core/channel.js'
 import * as Frame from '../../src/core/frame.js'
 import { limits } from '../../src/core/limits.js'
@@ -8,6 +8,7 @@ import * as Meter from '../../src/core/meter.js'
 import * as Price from '../../src/core/price.js'
 import { controlProtocol, payProtocol } from '../../src/engine/link.js'
 import { streamProtocol } from '../../src/engine/purchase.js'
+import * as Records from '../../src/engine/records.js'
 import { createWorld, type Person, quiet, type World } from '../support/world.js'
 import { RawLane } from './support/raw-lane.js'
 import { oversized, type RawLink, type RawPeer, rawPeer, truncated } from './support/raw-peer.js'
@@ -471,6 +472,51 @@ describe('a seller', () => {
     raw.onMessage = () => false
     await raw.upgrade(buyer.address)
     await expect.poll(() => buyer.node.lane(id, 0n)?.claim).toBe(1_000n)
+  })
+
+  /** The buyer agrees that its lane is closed, with nothing paid on it. */
+  const closes = (id: Hex) => raw.change(link, id, [{ type: 'lane-close', lane: 0n, claim: 0n }])
+
+  /** The stream is brought to its end, and the channel is closed: the seller has earned nothing. */
+  async function expectFree(id: Hex, stream: RawStream): Promise<void> {
+    await stream.next('receipt')
+    expect([...buyer.disk.open().entries(Records.lanePrefix)]).toEqual([])
+    await buyer.node.close(id)
+    expect(await buyer.balance()).toBe(funds)
+  }
+
+  it('that closes the lane before anything is owed is paid nothing, and keeps nobody waiting', async () => {
+    const opened = new Promise<RawStream>(sells)
+    const { id } = await buyer.node.open(raw.address, { deposit: 200_000n })
+    const purchase = await buyer.node.consume(raw.address, 'file')
+    const taken = take(purchase).catch(() => undefined)
+    const stream = await opened
+    await closes(id)
+    stream.data(1_000n, new Uint8Array(1_000))
+    stream.send({ type: 'end', reason: 'provider-stopped', offset: 1_000n })
+    await expectFree(id, stream)
+    stream.abort()
+    await taken
+  })
+
+  it('that closes the lane while what it is owed waits for the disk is paid nothing, either', async () => {
+    const opened = new Promise<RawStream>(sells)
+    const { id } = await buyer.node.open(raw.address, { deposit: 200_000n })
+    const purchase = await buyer.node.consume(raw.address, 'file')
+    const taken = take(purchase).catch(() => undefined)
+    const stream = await opened
+    buyer.disk.hold()
+    stream.data(1_000n, new Uint8Array(1_000))
+    await expect.poll(() => purchase.acknowledged).toBe(1_000n)
+    stream.send({ type: 'end', reason: 'provider-stopped', offset: 1_000n })
+    await quiet(() => purchase.acknowledged)
+    const closed = closes(id)
+    await quiet(() => buyer.node.lane(id, 0n)?.claim)
+    buyer.disk.release()
+    await closed
+    await expectFree(id, stream)
+    stream.abort()
+    await taken
   })
 
   it('whose receipt is not signed by its seat is found out', async () => {

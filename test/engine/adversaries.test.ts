@@ -55,6 +55,35 @@ describe('a buyer', () => {
       const window = Math.min(64, 1 + paidQuanta)
       expect(stream.bytes).toBe((paidQuanta + window) * quantum)
     }
+    // Nor is it sent more before that is durable.
+    seller.disk.hold()
+    link.pay(RawLane.frame(handle, lane.voucher(BigInt(101 * quantum))))
+    await quiet(() => stream.bytes)
+    stream.acknowledge(BigInt(quantum))
+    await quiet(() => stream.bytes)
+    expect(stream.bytes).toBe(164 * quantum)
+    seller.disk.release()
+    await expect.poll(() => stream.bytes).toBe(165 * quantum)
+  })
+
+  it('gets no more by streams at once: what was sent to one is not granted to another', async () => {
+    const size = 100
+    const price = { price: byteByByte, quantum: BigInt(size) }
+    seller.node.serve('file', { ...price, ...bytesOf(1_000_000) })
+    const link = await raw.upgrade(seller.address)
+    const first = await raw.open(link, 1_000_000n, 100_000n)
+    let unpaid = 0
+    for (let count = 0; count < 5; count++) {
+      const lane = count === 0 ? first : await raw.openLane(link, first.channelId, 100_000n)
+      link.pay(RawLane.frame(await link.bind(lane), lane.voucher(BigInt(64 * size))))
+      unpaid -= 64 * size
+      for (let streams = 0; streams < (count === 0 ? 3 : 1); streams++) {
+        const stream = await link.consume('file', lane)
+        await quiet(() => stream.bytes)
+        unpaid += stream.bytes
+      }
+      expect(unpaid).toBe(Math.min(64 * (count + 1), Number(Meter.window.peer)) * size)
+    }
   })
 
   it('that would keep the money for a century, should it not sign the end, gets no channel', async () => {

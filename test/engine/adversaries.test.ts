@@ -66,6 +66,19 @@ describe('a buyer', () => {
     await expect.poll(() => stream.bytes).toBe(165 * quantum)
   })
 
+  it('that closes its lane without paying what it took hears so at once', async () => {
+    seller.node.serve('file', { price: byteByByte, ...bytesOf(1_000) })
+    const link = await raw.upgrade(seller.address)
+    const lane = await raw.open(link, 1_000n)
+    const stream = await link.consume('file', lane)
+    await stream.next('end')
+    stream.acknowledge(1_000n)
+    stream.send({ type: 'receipt', signature: new Uint8Array(65) })
+    await quiet(() => seller.node.lane(lane.channelId, lane.id)?.owed)
+    await raw.change(link, lane.channelId, [{ type: 'lane-close', lane: lane.id, claim: 0n }])
+    expect(await stream.problem()).toBe('LANE_CLOSED')
+  })
+
   it('gets no more by streams at once: what was sent to one is not granted to another', async () => {
     const size = 100
     const price = { price: byteByByte, quantum: BigInt(size) }

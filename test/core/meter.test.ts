@@ -47,6 +47,7 @@ describe('the credit window', () => {
     let meter = grantAll(open(Meter.empty), 0n)
     expect(granted(meter)).toBe(100n)
     expect(granted(grantAll(meter, 0n))).toBe(100n)
+    expect(granted(Meter.grant(meter, a, 99n))).toBe(100n)
     meter = Meter.acknowledge(meter, a, 100n)
     expect(granted(grantAll(meter, 0n))).toBe(100n)
     expect(granted(grantAll(meter, 10n))).toBe(300n)

@@ -1,6 +1,6 @@
 /** Peers that lie, stop, repeat and babble: what each gets, and what it does to the others. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { concat, uint, zeroAddress } from '../../src/core/bytes.js'
+import { concat, type Hex, uint, zeroAddress } from '../../src/core/bytes.js'
 import * as Channel from '../../src/core/channel.js'
 import * as Frame from '../../src/core/frame.js'
 import { limits } from '../../src/core/limits.js'
@@ -8,6 +8,7 @@ import * as Meter from '../../src/core/meter.js'
 import * as Price from '../../src/core/price.js'
 import { controlProtocol, payProtocol } from '../../src/engine/link.js'
 import { streamProtocol } from '../../src/engine/purchase.js'
+import * as Records from '../../src/engine/records.js'
 import { createWorld, type Person, quiet, type World } from '../support/world.js'
 import { RawLane } from './support/raw-lane.js'
 import { oversized, type RawLink, type RawPeer, rawPeer, truncated } from './support/raw-peer.js'
@@ -53,6 +54,48 @@ describe('a buyer', () => {
       await quiet(() => stream.bytes)
       const window = Math.min(64, 1 + paidQuanta)
       expect(stream.bytes).toBe((paidQuanta + window) * quantum)
+    }
+    // Nor is it sent more before that is durable.
+    seller.disk.hold()
+    link.pay(RawLane.frame(handle, lane.voucher(BigInt(101 * quantum))))
+    await quiet(() => stream.bytes)
+    stream.acknowledge(BigInt(quantum))
+    await quiet(() => stream.bytes)
+    expect(stream.bytes).toBe(164 * quantum)
+    seller.disk.release()
+    await expect.poll(() => stream.bytes).toBe(165 * quantum)
+  })
+
+  it('that closes its lane without paying what it took hears so at once', async () => {
+    seller.node.serve('file', { price: byteByByte, ...bytesOf(1_000) })
+    const link = await raw.upgrade(seller.address)
+    const lane = await raw.open(link, 1_000n)
+    const stream = await link.consume('file', lane)
+    await stream.next('end')
+    stream.acknowledge(1_000n)
+    stream.send({ type: 'receipt', signature: new Uint8Array(65) })
+    await quiet(() => seller.node.lane(lane.channelId, lane.id)?.owed)
+    await raw.change(link, lane.channelId, [{ type: 'lane-close', lane: lane.id, claim: 0n }])
+    expect(await stream.problem()).toBe('LANE_CLOSED')
+  })
+
+  it('gets no more by streams at once: what was sent to one is not granted to another', async () => {
+    const size = 100
+    const price = { price: byteByByte, quantum: BigInt(size) }
+    seller.node.serve('file', { ...price, ...bytesOf(1_000_000) })
+    const link = await raw.upgrade(seller.address)
+    const first = await raw.open(link, 1_000_000n, 100_000n)
+    let unpaid = 0
+    for (let count = 0; count < 5; count++) {
+      const lane = count === 0 ? first : await raw.openLane(link, first.channelId, 100_000n)
+      link.pay(RawLane.frame(await link.bind(lane), lane.voucher(BigInt(64 * size))))
+      unpaid -= 64 * size
+      for (let streams = 0; streams < (count === 0 ? 3 : 1); streams++) {
+        const stream = await link.consume('file', lane)
+        await quiet(() => stream.bytes)
+        unpaid += stream.bytes
+      }
+      expect(unpaid).toBe(Math.min(64 * (count + 1), Number(Meter.window.peer)) * size)
     }
   })
 
@@ -368,9 +411,10 @@ describe('babble', () => {
 
 describe('a seller', () => {
   let buyer: Person
+  let link: RawLink
   beforeEach(async () => {
     buyer = await world.person('buyer', { funds })
-    await raw.upgrade(buyer.address)
+    link = await raw.upgrade(buyer.address)
   })
 
   const quote = {
@@ -426,6 +470,95 @@ describe('a seller', () => {
     const purchase = await buyer.node.consume(raw.address, 'file')
     await expect(take(purchase)).rejects.toMatchObject({ code: 'BAD_OFFSET' })
     expect(buyer.node.lane(id, 0n)).toMatchObject({ claim: 0n, owed: 0n })
+  })
+
+  it('that gives a lane another handle sees no promise that is not durable yet', async () => {
+    sells((stream) => stream.data(100_000n, new Uint8Array(100_000)))
+    const { id } = await buyer.node.open(raw.address, { deposit: 200_000n })
+    const purchase = await buyer.node.consume(raw.address, 'file', { acknowledge: 'manual' })
+    const data = purchase[Symbol.asyncIterator]()
+    while (purchase.position < 65_536n) await data.next()
+    buyer.disk.hold()
+    purchase.acknowledge(65_536n)
+    await expect.poll(() => buyer.node.lane(id, 0n)?.claim).toBe(65_536n)
+    link.grant(id, 0n)
+    await quiet(() => link.paid.length)
+    expect(link.paid).toEqual([])
+    buyer.disk.release()
+    await expect.poll(() => link.paid).toMatchObject([{ type: 'voucher' }])
+  })
+
+  it('that asks to be paid and goes before it has shown what it holds gets nothing signed', async () => {
+    const acknowledged = new Promise<void>((resolve) =>
+      sells((stream) => {
+        stream.data(1_000n, new Uint8Array(1_000))
+        void stream.until(() => stream.acknowledged === 1_000n).then(resolve)
+      }),
+    )
+    const { id } = await buyer.node.open(raw.address, { deposit: 200_000n })
+    const purchase = await buyer.node.consume(raw.address, 'file', { acknowledge: 'manual' })
+    await purchase[Symbol.asyncIterator]().next()
+    purchase.acknowledge(1_000n)
+    // Too little to be paid at once: it is still owed when the buyer starts anew.
+    await acknowledged
+    raw.onMessage = (_, { type }) => type === 'bind'
+    await buyer.start()
+    const again = await raw.connect(buyer.address)
+    again.send(raw.hello(again))
+    await again.next('bind')
+    again.send({ type: 'settle', channelId: id })
+    await quiet(() => buyer.node.lane(id, 0n)?.claim)
+    await again.connection.close()
+    await quiet(() => buyer.node.lane(id, 0n)?.claim)
+    expect(buyer.node.lane(id, 0n)).toMatchObject({ claim: 0n, owed: 1_000n })
+    raw.onMessage = () => false
+    await raw.upgrade(buyer.address)
+    await expect.poll(() => buyer.node.lane(id, 0n)?.claim).toBe(1_000n)
+  })
+
+  /** The buyer agrees that its lane is closed, with nothing paid on it. */
+  const closes = (id: Hex) => raw.change(link, id, [{ type: 'lane-close', lane: 0n, claim: 0n }])
+
+  /** The stream is brought to its end, and the channel is closed: the seller has earned nothing. */
+  async function expectFree(id: Hex, stream: RawStream): Promise<void> {
+    await stream.next('receipt')
+    expect([...buyer.disk.open().entries(Records.lanePrefix)]).toEqual([])
+    await buyer.node.close(id)
+    expect(await buyer.balance()).toBe(funds)
+  }
+
+  it('that closes the lane before anything is owed is paid nothing, and keeps nobody waiting', async () => {
+    const opened = new Promise<RawStream>(sells)
+    const { id } = await buyer.node.open(raw.address, { deposit: 200_000n })
+    const purchase = await buyer.node.consume(raw.address, 'file')
+    const taken = take(purchase).catch(() => undefined)
+    const stream = await opened
+    await closes(id)
+    stream.data(1_000n, new Uint8Array(1_000))
+    stream.send({ type: 'end', reason: 'provider-stopped', offset: 1_000n })
+    await expectFree(id, stream)
+    stream.abort()
+    await taken
+  })
+
+  it('that closes the lane while what it is owed waits for the disk is paid nothing, either', async () => {
+    const opened = new Promise<RawStream>(sells)
+    const { id } = await buyer.node.open(raw.address, { deposit: 200_000n })
+    const purchase = await buyer.node.consume(raw.address, 'file')
+    const taken = take(purchase).catch(() => undefined)
+    const stream = await opened
+    buyer.disk.hold()
+    stream.data(1_000n, new Uint8Array(1_000))
+    await expect.poll(() => purchase.acknowledged).toBe(1_000n)
+    stream.send({ type: 'end', reason: 'provider-stopped', offset: 1_000n })
+    await quiet(() => purchase.acknowledged)
+    const closed = closes(id)
+    await quiet(() => buyer.node.lane(id, 0n)?.claim)
+    buyer.disk.release()
+    await closed
+    await expectFree(id, stream)
+    stream.abort()
+    await taken
   })
 
   it('whose receipt is not signed by its seat is found out', async () => {

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Hex } from '../../src/core/bytes.js'
 import * as Price from '../../src/core/price.js'
+import * as Records from '../../src/engine/records.js'
 import { createWorld, type Person, type World } from '../support/world.js'
 import { bytesOf, endlessBytes, take } from './support/wares.js'
 
@@ -36,11 +37,12 @@ describe('a lane', () => {
     const id = await bought(30_000)
     const closer = who === 'buyer' ? buyer : seller
     await closer.node.closeLane(id, { lane: 0n })
-    for (const { node } of [buyer, seller]) {
+    for (const { node, disk } of [buyer, seller]) {
       const body = () => node.channel(id)?.complete?.body
       await expect.poll(() => body()?.lanes).toEqual([])
       expect(body()?.outcome.balances).toEqual([[70_000n], [30_000n]])
       expect(node.lane(id, 0n)).toBeUndefined()
+      expect([...disk.open().entries(Records.lanePrefix)]).toEqual([])
     }
   })
 

@@ -351,6 +351,8 @@ describe('when the other side is gone for good', () => {
     await world.advance(window)
     await happened(it, 'closed')
     expect(await seller.balance()).toBe(333n + seller.ledger.challengeBond)
+    const kept = () => [...seller.disk.open().entries(Records.lanePrefix)]
+    await expect.poll(kept).toEqual([])
   })
 
   it('the seller has it all though the layer carried out a state whose last signature it never got', async () => {

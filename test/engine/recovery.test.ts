@@ -5,6 +5,7 @@ import * as Channel from '../../src/core/channel.js'
 import * as Claim from '../../src/core/claim.js'
 import type { Message } from '../../src/core/message.js'
 import * as Price from '../../src/core/price.js'
+import type { Node } from '../../src/engine/node.js'
 import type { Store, Write } from '../../src/engine/ports.js'
 import * as Disk from '../support/disk.js'
 import { createWorld, type Person, quiet, type World } from '../support/world.js'
@@ -100,12 +101,16 @@ describe('a disk that is full', () => {
 })
 
 describe('a payee whose disk is full', () => {
+  const fill = (disk: Disk.Disk): void => {
+    disk.full = true
+  }
+
   /** It holds a claim of 120, and could not write it. */
-  async function holding() {
+  async function holding(stop = fill) {
     const seller = await world.person('seller')
     const { raw, link, lane, id } = await quarrel(world, seller)
     const handle = await link.bind(lane)
-    seller.disk.full = true
+    stop(seller.disk)
     link.pay(RawLane.frame(handle, lane.voucher(120n)))
     await quiet(() => seller.node.lane(id, 0n)?.claim)
     return { seller, raw, link, id }
@@ -124,12 +129,29 @@ describe('a payee whose disk is full', () => {
     expect(Claim.amount((await last.next('bound')).claim)).toBe(120n)
   })
 
-  it('agrees to no state that pays less than it holds, though that is not durable yet', async () => {
+  it('agrees to no state that pays less than it holds, and earns all of it, though that is not durable yet', async () => {
     const { seller, raw, link, id } = await holding()
     seller.disk.full = false
     const updates = [{ type: 'lane-close', lane: 0n, claim: 0n }] as const
     await raw.step(link, id, { type: 'propose', updates })
     expect(await link.next('refuse')).toMatchObject({ code: 'UNDER_FOLD' })
+    raw.claimOn = () => 120n
+    await seller.node.fold(id)
+    expect(seller.node.channel(id)?.complete?.body.lanes).toMatchObject([{ folded: 120n }])
+  })
+
+  it.each<[string, (node: Node, id: Hex) => Promise<Channel.Channel>]>([
+    ['a lane', (node, id) => node.closeLane(id, { lane: 0n })],
+    ['its channel', (node, id) => node.close(id)],
+  ])('closes %s by all that it holds, however long the disk takes', async (_, close) => {
+    const { seller, raw, id } = await holding((disk) => disk.hold())
+    raw.claimOn = () => 120n
+    const closing = expect(close(seller.node, id)).resolves.toMatchObject({
+      complete: { body: { lanes: [], outcome: { balances: [[880n], [120n]] } } },
+    })
+    for (let tries = 0; tries < 8; tries++) await world.advance(1)
+    seller.disk.release()
+    await closing
   })
 
   it('makes durable what it holds as soon as there is room, though nothing more comes', async () => {

@@ -137,6 +137,20 @@ describe.each([
     expect(after).toMatchObject({ held: 820n, ticks: 10 })
   })
 
+  it('takes back what its tower kept, where that proves itself', async () => {
+    const lane = payee(1n)
+    const kept = { signed: voucher(1n, 1), indices: [300], nodes: [chain(1n, 1)(300)] }
+    const { signed } = kept
+    const forged = { ...signed, voucher: { ...signed.voucher, base: 100n } }
+    await expect(lane.restore({ ...kept, nodes: [chain(1n, 1)(299)] })).rejects.toThrow(
+      'not of the chain',
+    )
+    await expect(lane.restore({ ...kept, signed: forged })).rejects.toThrow('session key')
+    expect(lane).toMatchObject({ held: 0n, accepted: 0n })
+    await lane.restore(kept)
+    expect(lane).toMatchObject({ held: 600n, accepted: 600n })
+  })
+
   it('refuses each offence in words, and changes nothing by it', () => {
     const lane = payee(1n)
     const handle = ticks.bind(here, lane)

@@ -1,10 +1,11 @@
 /** Peers that lie, stop, repeat and babble: what each gets, and what it does to the others. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { concat, uint, zeroAddress } from '../../src/core/bytes.js'
+import { concat, type Hex, uint, zeroAddress } from '../../src/core/bytes.js'
 import * as Channel from '../../src/core/channel.js'
 import * as Frame from '../../src/core/frame.js'
 import { limits } from '../../src/core/limits.js'
 import * as Meter from '../../src/core/meter.js'
+import type { Parameters } from '../../src/core/parameters.js'
 import * as Price from '../../src/core/price.js'
 import { controlProtocol, payProtocol } from '../../src/engine/link.js'
 import { streamProtocol } from '../../src/engine/purchase.js'
@@ -39,6 +40,14 @@ async function checkHonest(): Promise<void> {
   await honest.crash()
 }
 
+/** Offers the seller a channel that is never funded; returns its id. */
+async function offer(link: RawLink, wanted: Partial<Parameters> = {}): Promise<Hex> {
+  const parameters = { ...(await link.raw.parameters(link, 1_000n)), ...wanted }
+  const { channel, effects } = Channel.propose(link.raw.context, parameters, 0)
+  for (const effect of effects) if (effect.type === 'send') link.send(effect.message)
+  return channel.id
+}
+
 const codes = (): string[] => seller.problems.map(({ code }) => code)
 
 describe('a buyer', () => {
@@ -58,15 +67,34 @@ describe('a buyer', () => {
 
   it('that would keep the money for a century, should it not sign the end, gets no channel', async () => {
     const link = await raw.upgrade(seller.address)
-    const parameters = await raw.parameters(link, 1_000n)
     for (const challengePeriod of [2_592_001n, 2n ** 32n - 1n]) {
-      const offer = Channel.propose(raw.context, { ...parameters, challengePeriod }, 0)
-      for (const effect of offer.effects) if (effect.type === 'send') link.send(effect.message)
-      expect(await link.next('refuse')).toMatchObject({
-        channelId: offer.channel.id,
-        code: 'CHANNEL_REFUSED',
-      })
+      const channelId = await offer(link, { challengePeriod })
+      expect(await link.next('refuse')).toMatchObject({ channelId, code: 'CHANNEL_REFUSED' })
     }
+  })
+
+  it('gets no more channels than one may have, nor do all of them more than may wait for deposits', async () => {
+    const { channelsPerPeerMax, unfundedMax } = limits
+    const answered = async (link: RawLink, offers: number): Promise<string[]> => {
+      for (let count = 0; count < offers; count++) await offer(link)
+      const answers = () =>
+        link.inbox.flatMap((message) => {
+          if (message.type === 'refuse') return `${message.code}: ${message.message}`
+          return message.type === 'opened' ? message.type : []
+        })
+      await link.changed.until(() => answers().length === offers)
+      return answers()
+    }
+    const opened = Array(channelsPerPeerMax).fill('opened')
+    const stranger = async (name: string) => (await rawPeer(world, name)).upgrade(seller.address)
+    for (let count = 0; count < unfundedMax; count += channelsPerPeerMax)
+      expect(await answered(await stranger(`stranger ${count}`), channelsPerPeerMax + 1)).toEqual([
+        ...opened,
+        expect.stringMatching(/^CHANNEL_LIMIT: .*with this peer/),
+      ])
+    expect(await answered(await stranger('one more'), 1)).toEqual([
+      expect.stringMatching(/^CHANNEL_LIMIT: .*wait for deposits/),
+    ])
   })
 
   it('that acknowledges what was never sent loses its stream, and pays for nothing', async () => {

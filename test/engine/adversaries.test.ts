@@ -9,7 +9,8 @@ import type { Parameters } from '../../src/core/parameters.js'
 import * as Price from '../../src/core/price.js'
 import { controlProtocol, payProtocol } from '../../src/engine/link.js'
 import { streamProtocol } from '../../src/engine/purchase.js'
-import { createWorld, type Person, quiet, type World } from '../support/world.js'
+import { challengePeriod, createWorld, type Person, quiet, type World } from '../support/world.js'
+import { happened } from './support/quarrel.js'
 import { RawLane } from './support/raw-lane.js'
 import { oversized, type RawLink, type RawPeer, rawPeer, truncated } from './support/raw-peer.js'
 import { RawStream } from './support/raw-stream.js'
@@ -454,6 +455,22 @@ describe('a seller', () => {
     const purchase = await buyer.node.consume(raw.address, 'file')
     await expect(take(purchase)).rejects.toMatchObject({ code: 'BAD_OFFSET' })
     expect(buyer.node.lane(id, 0n)).toMatchObject({ claim: 0n, owed: 0n })
+  })
+
+  it('that gives a lane no handle keeps its buyer no longer than there is a channel: the others go on', async () => {
+    const { id } = await buyer.node.open(raw.address, { deposit: 200_000n })
+    await buyer.node.challenge(id)
+    await world.advance(challengePeriod + 1)
+    await happened({ ledger: buyer.ledger, id }, 'frozen')
+    world.hub.cut(raw.network.peer)
+    raw.onMessage = (_, { type }) => type === 'bind'
+    const link = await raw.connect(buyer.address)
+    link.send(raw.hello(link))
+    await link.next('bind')
+    expect(link.inbox.map(({ type }) => type)).not.toContain('synced')
+    await world.advance(challengePeriod + 1)
+    await happened({ ledger: buyer.ledger, id }, 'closed')
+    await link.next('synced')
   })
 
   it('whose receipt is not signed by its seat is found out', async () => {

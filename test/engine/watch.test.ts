@@ -61,8 +61,11 @@ it('who waits for a tower that is away says so, and is not taken for the peer th
 })
 
 it.each([
-  ['by another key', (digest: Uint8Array) => [digest, filler('another key')]],
-  ['for something else', (_: Uint8Array, key: Uint8Array) => [filler('something else'), key]],
+  ['by another key', (digest: Uint8Array) => [digest, filler('another key')] as const],
+  [
+    'for something else',
+    (_: Uint8Array, key: Uint8Array) => [filler('something else'), key] as const,
+  ],
 ] as const)('a receipt that is signed %s is none', async (_, lie) => {
   const world = await createWorld()
   const { secp256k1 } = world.engine

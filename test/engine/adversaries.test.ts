@@ -5,11 +5,13 @@ import * as Channel from '../../src/core/channel.js'
 import * as Frame from '../../src/core/frame.js'
 import { limits } from '../../src/core/limits.js'
 import * as Meter from '../../src/core/meter.js'
+import type { Parameters } from '../../src/core/parameters.js'
 import * as Price from '../../src/core/price.js'
 import { controlProtocol, payProtocol } from '../../src/engine/link.js'
 import { streamProtocol } from '../../src/engine/purchase.js'
 import * as Records from '../../src/engine/records.js'
-import { createWorld, type Person, quiet, type World } from '../support/world.js'
+import { challengePeriod, createWorld, type Person, quiet, type World } from '../support/world.js'
+import { happened } from './support/quarrel.js'
 import { RawLane } from './support/raw-lane.js'
 import { oversized, type RawLink, type RawPeer, rawPeer, truncated } from './support/raw-peer.js'
 import { RawStream } from './support/raw-stream.js'
@@ -38,6 +40,14 @@ async function checkHonest(): Promise<void> {
   const bought = await take(await honest.node.consume(seller.address, 'file'))
   expect(bought.length).toBe(300_000)
   await honest.crash()
+}
+
+/** Offers the seller a channel that is never funded; returns its id. */
+async function offer(link: RawLink, wanted: Partial<Parameters> = {}): Promise<Hex> {
+  const parameters = { ...(await link.raw.parameters(link, 1_000n)), ...wanted }
+  const { channel, effects } = Channel.propose(link.raw.context, parameters, 0)
+  for (const effect of effects) if (effect.type === 'send') link.send(effect.message)
+  return channel.id
 }
 
 const codes = (): string[] => seller.problems.map(({ code }) => code)
@@ -101,15 +111,34 @@ describe('a buyer', () => {
 
   it('that would keep the money for a century, should it not sign the end, gets no channel', async () => {
     const link = await raw.upgrade(seller.address)
-    const parameters = await raw.parameters(link, 1_000n)
     for (const challengePeriod of [2_592_001n, 2n ** 32n - 1n]) {
-      const offer = Channel.propose(raw.context, { ...parameters, challengePeriod }, 0)
-      for (const effect of offer.effects) if (effect.type === 'send') link.send(effect.message)
-      expect(await link.next('refuse')).toMatchObject({
-        channelId: offer.channel.id,
-        code: 'CHANNEL_REFUSED',
-      })
+      const channelId = await offer(link, { challengePeriod })
+      expect(await link.next('refuse')).toMatchObject({ channelId, code: 'CHANNEL_REFUSED' })
     }
+  })
+
+  it('gets no more channels than one may have, nor do all of them more than may wait for deposits', async () => {
+    const { channelsPerPeerMax, unfundedMax } = limits
+    const answered = async (link: RawLink, offers: number): Promise<string[]> => {
+      for (let count = 0; count < offers; count++) await offer(link)
+      const answers = () =>
+        link.inbox.flatMap((message) => {
+          if (message.type === 'refuse') return `${message.code}: ${message.message}`
+          return message.type === 'opened' ? message.type : []
+        })
+      await link.changed.until(() => answers().length === offers)
+      return answers()
+    }
+    const opened = Array(channelsPerPeerMax).fill('opened')
+    const stranger = async (name: string) => (await rawPeer(world, name)).upgrade(seller.address)
+    for (let count = 0; count < unfundedMax; count += channelsPerPeerMax)
+      expect(await answered(await stranger(`stranger ${count}`), channelsPerPeerMax + 1)).toEqual([
+        ...opened,
+        expect.stringMatching(/^CHANNEL_LIMIT: .*with this peer/),
+      ])
+    expect(await answered(await stranger('one more'), 1)).toEqual([
+      expect.stringMatching(/^CHANNEL_LIMIT: .*wait for deposits/),
+    ])
   })
 
   it('that acknowledges what was never sent loses its stream, and pays for nothing', async () => {
@@ -559,6 +588,22 @@ describe('a seller', () => {
     await expectFree(id, stream)
     stream.abort()
     await taken
+  })
+
+  it('that gives a lane no handle keeps its buyer no longer than there is a channel: the others go on', async () => {
+    const { id } = await buyer.node.open(raw.address, { deposit: 200_000n })
+    await buyer.node.challenge(id)
+    await world.advance(challengePeriod + 1)
+    await happened({ ledger: buyer.ledger, id }, 'frozen')
+    world.hub.cut(raw.network.peer)
+    raw.onMessage = (_, { type }) => type === 'bind'
+    const link = await raw.connect(buyer.address)
+    link.send(raw.hello(link))
+    await link.next('bind')
+    expect(link.inbox.map(({ type }) => type)).not.toContain('synced')
+    await world.advance(challengePeriod + 1)
+    await happened({ ledger: buyer.ledger, id }, 'closed')
+    await link.next('synced')
   })
 
   it('whose receipt is not signed by its seat is found out', async () => {

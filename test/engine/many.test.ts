@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Channel } from '../../src/core/channel.js'
 import * as Price from '../../src/core/price.js'
-import { createWorld, keysOf, type Person, type World } from '../support/world.js'
+import { createWorld, keysOf, type Person, quiet, type World } from '../support/world.js'
 import { rawPeer } from './support/raw-peer.js'
 import { bytesOf, endlessBytes, take } from './support/wares.js'
 
@@ -132,6 +132,52 @@ describe('three seats', () => {
       [130_000n],
       [100_000n],
     ])
+  })
+})
+
+describe('a change that one of three has signed comes about with no further call', () => {
+  let id: Channel['id']
+  beforeEach(async () => {
+    await gather('alice', 'bob', 'carol')
+    id = (await openAll()).id
+  })
+
+  /** The others have agreed to it, and not signed it yet, when it `happens`; then all come to have it. */
+  async function expectCome(happens: () => Promise<void>): Promise<void> {
+    const others = [at(1), at(2)]
+    const proposals = ({ node }: Person) => node.channel(id)?.proposals ?? []
+    for (const { disk } of others) disk.hold()
+    const opening = at(0).node.openLane(id, { payee: 1, amount: 1n })
+    const refused = expect(opening).rejects.toMatchObject({ code: 'CONNECTION_CLOSED' })
+    await expect.poll(() => proposals(at(0)).length).toBe(1)
+    at(0).disk.hold()
+    for (const { disk } of others) disk.release()
+    for (const other of others) await expect.poll(() => proposals(other).length).toBe(1)
+    for (const { disk } of others) disk.hold()
+    at(0).disk.release()
+    await expect.poll(() => proposals(at(0))[0]?.signatures[0]).toBeDefined()
+    await happens()
+    await refused
+    for (const { disk } of others) disk.release()
+    for (const { node } of people)
+      await expect.poll(() => node.channel(id)?.complete?.version).toBe(1n)
+  }
+
+  it('though it loses another before that one has', () =>
+    expectCome(async () => world.hub.cut(at(0).node.peer, at(2).node.peer)))
+
+  it('though the others are gone and come back with no reason to call: each is dialled again, and told of once', async () => {
+    const [bobs, carols] = [await at(1).disk.copy(), await at(2).disk.copy()]
+    await expectCome(async () => {
+      await Promise.all([at(1).crash(), at(2).crash()])
+      const told = () => at(0).problems.map(({ code }) => code)
+      await expect.poll(() => told().length).toBe(2)
+      await world.advance(1)
+      await quiet(() => told().length)
+      expect(told()).toEqual(['PEER_UNREACHABLE', 'PEER_UNREACHABLE'])
+      await Promise.all([at(1).start(bobs), at(2).start(carols)])
+      await world.advance(2)
+    })
   })
 })
 

@@ -209,6 +209,26 @@ describe('an offer', () => {
   })
 })
 
+it('an offer that comes twice at once makes one channel: what the owner says to it last takes nothing back', async () => {
+  const answers: ((isWelcome: boolean) => void)[] = []
+  const accept = () => new Promise<boolean>((answer) => answers.push(answer))
+  const seller = await world.person('seller', { accept })
+  const twin = await rawPeer(world, 'mallory')
+  const other = await twin.upgrade(seller.address)
+  const raw = await rawPeer(world, 'mallory', { funds })
+  const opened = raw.open(await raw.upgrade(seller.address), 1_000n)
+  await expect.poll(() => answers.length).toBe(1)
+  for (const channel of raw.channels.values())
+    for (const message of Channel.greet(channel, 1)) other.send(message)
+  await expect.poll(() => answers.length).toBe(2)
+  answers[0]?.(true)
+  const { channelId } = await opened
+  answers[1]?.(true)
+  const channel = () => seller.node.channel(channelId)
+  await quiet(channel)
+  expect(channel()).toMatchObject({ phase: 'live', complete: { version: 1n } })
+})
+
 describe('a peer that has not shown what it holds', () => {
   it('gets no signature for what it proposes, until it has', async () => {
     const seller = await world.person('seller')

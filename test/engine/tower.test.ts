@@ -78,9 +78,10 @@ describe('with its client away', () => {
     await expectLateEnds(it, 77n)
   })
 
-  for (const [state, posted] of [
-    ['the state before it', 1],
-    ['the state that it showed itself and has not seen on the ledger yet', 0],
+  for (const [state, posted, isLate] of [
+    ['the state before it', 1, true],
+    ['the state that it showed itself and has not seen on the ledger yet', 0, true],
+    ['the state that it showed itself while it looked into the newer one', 0, false],
   ] as const)
     it(`redeems a lane whose end came too late to be shown, by ${state}`, async () => {
       const it = await quarrel(world, seller)
@@ -92,8 +93,12 @@ describe('with its client away', () => {
       const { parameters, seat } = heldBy(it)
       await seller.crash()
       const late = Quarrel.lag(tower.ledger)
-      await post(it, posted)
-      if (posted === 0) await happened(it, 'answered')
+      const dispute = async (): Promise<void> => {
+        await post(it, posted)
+        if (posted === 0) await happened(it, 'answered')
+      }
+      if (isLate) await dispute()
+      else void Quarrel.delay(tower.ledger, happened(it, 'answered')).then(dispute)
       const newest = it.states[2]
       if (newest === undefined) throw new Error('there is no state 2')
       const client = await talk(it, tower, seller.keys.signing)
@@ -264,6 +269,23 @@ describe('a client with an old disk', () => {
       signature: undefined,
     })
     expect(await link.next('refuse')).toMatchObject({ attempt: 9, code: 'VERSION_TAKEN' })
+  })
+
+  it('takes over, too, what came to its tower only after it had asked', async () => {
+    const it = await quarrel(world, seller)
+    await Quarrel.lose(it)
+    await seller.node.watched()
+    const { parameters, seat } = heldBy(it)
+    const newest = it.states[2]
+    if (newest === undefined) throw new Error('there is no state 2')
+    const before = await talk(it, tower, seller.keys.signing)
+    const appointment = { parameters, seat, newest, pending: undefined, claims: [] }
+    expect(await before.appoint(appointment)).toMatchObject({ type: 'receipt' })
+    expect(seller.node.channel(it.id)?.complete?.version).toBe(1n)
+    await pay(it, seller, 120n)
+    const version = (): unknown => seller.node.channel(it.id)?.complete?.version
+    await expect.poll(version, { timeout: 5_000 }).toBe(2n)
+    expect(seller.problems).toMatchObject([{ code: 'APPOINTMENT_OLD' }])
   })
 
   it('gets back even a channel that its disk never knew', async () => {

@@ -4,6 +4,7 @@ import { Watch, type WatchPorts } from '../../src/engine/watch.js'
 import { connectLedger, createLedger, loadEngine } from '../../src/sluice.js'
 import { createWorld } from '../support/world.js'
 import { filler } from '../vectors/reference.js'
+import { pay, quarrel } from './support/quarrel.js'
 
 it.each([
   ['reads nothing', false],
@@ -56,5 +57,36 @@ it('who waits for a tower that is away says so, and is not taken for the peer th
     await world.advance(16)
     await refused
   }
+  await world.close()
+})
+
+it.each([
+  ['by another key', (digest: Uint8Array) => [digest, filler('another key')] as const],
+  [
+    'for something else',
+    (_: Uint8Array, key: Uint8Array) => [filler('something else'), key] as const,
+  ],
+] as const)('a receipt that is signed %s is none', async (_, lie) => {
+  const world = await createWorld()
+  const { secp256k1 } = world.engine
+  let lies = false
+  const sign: typeof secp256k1.sign = (digest, key) => {
+    const [signed, by] = lies ? lie(digest, key) : [digest, key]
+    return secp256k1.sign(signed, by)
+  }
+  const engine = { ...world.engine, secp256k1: { ...secp256k1, sign } }
+  const { address } = await world.watchtower('tower', { engine })
+  const seller = await world.person('seller', { tower: address })
+  const it = await quarrel(world, seller)
+  await seller.node.watched()
+  lies = true
+  await pay(it, seller, 120n)
+  await expect
+    .poll(() => seller.problems, { timeout: 5_000 })
+    .toMatchObject([{ code: 'BAD_SIGNATURE' }])
+  expect(seller.node.watch).toMatchObject({ isAlive: false, unpushed: 120n })
+  lies = false
+  await seller.node.watched()
+  expect(seller.node.watch).toMatchObject({ isAlive: true, unpushed: 0n })
   await world.close()
 })

@@ -80,6 +80,8 @@ export type World = {
 export type WatchtowerOptions = {
   readonly funds?: bigint
   readonly limits?: TowerPorts['limits']
+  /** Stands in for the world's. */
+  readonly engine?: Engine
   /** Other threads for what many clients bring at once; without one all is verified on this. */
   readonly verifier?: Verifier
 }
@@ -255,14 +257,21 @@ async function createPerson(
 async function createWatchtower(
   ground: Ground,
   name: string,
-  { limits, verifier, ...options }: WatchtowerOptions,
+  { limits, verifier, engine = ground.engine, ...options }: WatchtowerOptions,
 ): Promise<Watchtower> {
   const place = await createPlace(
     ground,
     name,
     options,
     ({ keys, ...ports }, disk) =>
-      new Tower({ ...ports, store: disk.open(), signing: keys.signing, verifier, limits }),
+      new Tower({
+        ...ports,
+        crypto: engine,
+        store: disk.open(),
+        signing: keys.signing,
+        verifier,
+        limits,
+      }),
   )
   return withName(place, 'tower')
 }

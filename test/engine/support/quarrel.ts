@@ -138,6 +138,19 @@ export function lag(ledger: Ledger): { catchUp(): void } {
   }
 }
 
+/** Somebody's next look at the ledger is answered late, with what was there before; resolves once it is asked. */
+export const delay = (ledger: Ledger, over: Promise<unknown>): Promise<void> =>
+  new Promise((asked) => {
+    const { channel } = ledger
+    ledger.channel = async (id) => {
+      ledger.channel = channel
+      const view = await channel(id)
+      asked()
+      await over
+      return view
+    }
+  })
+
 /** Waits for the `count`th event of a type in the channel, and returns it. */
 export async function happened(
   { ledger, id }: Pick<Quarrel, 'ledger' | 'id'>,

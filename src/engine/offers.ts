@@ -2,6 +2,7 @@
  * What a node offers: resources by name, and the streams that sell them. A bounded number of streams runs
  * for one connection; what a peer does wrong on one of them ends that one.
  */
+import { setMaxListeners } from 'node:events'
 import { parseAddress } from '../core/address.js'
 import type { Address, Hex } from '../core/bytes.js'
 import type { Channel } from '../core/channel.js'
@@ -66,6 +67,8 @@ export class Offers {
     const withdraw = new AbortController()
     const signals = [withdraw.signal, this.#ports.ended, ...(signal === undefined ? [] : [signal])]
     const withdrawn = AbortSignal.any(signals)
+    // Each of its streams hears it.
+    setMaxListeners(0, withdrawn)
     const receipts: Receipt.Signed[] = []
     const changed = new Notifier()
     const onReceipt = (receipt: Receipt.Signed): void => {

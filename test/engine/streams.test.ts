@@ -6,7 +6,7 @@ import { Notifier } from '../../src/engine/notifier.js'
 import type { ServeOptions } from '../../src/engine/offers.js'
 import { createWorld, type Person, quiet, type World } from '../support/world.js'
 import { rawPeer } from './support/raw-peer.js'
-import { bytesOf, content, piecesOf, take } from './support/wares.js'
+import { bytesOf, content, endlessBytes, piecesOf, take } from './support/wares.js'
 
 const funds = 50_000_000n
 
@@ -352,6 +352,20 @@ it('two peers sell to each other over one connection at the same time', async ()
   await buyer.node.close(back.id)
   expect(await buyer.balance()).toBe(funds - 684n + 879n)
   expect(await other.balance()).toBe(1_000n - 879n + 684n)
+})
+
+it('a dozen streams of one resource at once are nothing to be warned of', async () => {
+  const warnings: string[] = []
+  const warn = ({ name }: Error): void => void warnings.push(name)
+  process.on('warning', warn)
+  seller.node.serve('file', { price: Price.parse('1/KiB'), ...endlessBytes() })
+  await buyer.node.open(seller.address, { deposit: 10_000n })
+  for (let count = 0; count < 12; count++)
+    await buyer.node.consume(seller.address, 'file', { budget: 100n })
+  // A warning comes a turn later.
+  await quiet(() => warnings.length)
+  process.off('warning', warn)
+  expect(warnings).toEqual([])
 })
 
 it('a connection that exists is upgraded: nothing is dialled twice', async () => {

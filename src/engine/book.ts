@@ -6,7 +6,7 @@ import type { Appointment } from '../core/appointment.js'
 import { type Address, type Hex, zeroAddress } from '../core/bytes.js'
 import * as Channel from '../core/channel.js'
 import * as Dispute from '../core/dispute.js'
-import { InvariantError, SluiceError, toProblem } from '../core/errors.js'
+import { InvariantError, SluiceError } from '../core/errors.js'
 import { limits } from '../core/limits.js'
 import type { Message } from '../core/message.js'
 import * as Parameters from '../core/parameters.js'
@@ -45,7 +45,7 @@ export type BookPorts = {
   readonly onView: (channel: Channel.Channel, view: LedgerChannel) => Promise<void>
   /** The layer shows the channel challenged or frozen, with the root of the newest state posted. */
   readonly onDispute: (channelId: Hex, root: Uint8Array) => Promise<void>
-  readonly onProblem: (error: SluiceError) => void
+  readonly onProblem: (error: unknown) => void
 }
 
 type Entry = {
@@ -450,7 +450,7 @@ export class Book {
   }
 
   #problem(error: unknown): void {
-    if (!this.#ended.aborted) this.#ports.onProblem(asSluiceError(error))
+    if (!this.#ended.aborted) this.#ports.onProblem(error)
   }
 
   #entry(id: Hex): Entry {
@@ -489,12 +489,6 @@ const isUnfunded = ({ phase }: Channel.Channel): boolean =>
 
 /** Why a proposal was dropped that may well be made again. */
 const isPassing: ReadonlySet<string> = new Set(['BUSY', 'REFUSED_BEFORE', 'VERSION_TAKEN'])
-
-const asSluiceError = (error: unknown): SluiceError => {
-  if (error instanceof SluiceError) return error
-  const { code, message } = toProblem(error)
-  return new BookError(code, message)
-}
 
 /** A channel that is not here, or a change that was refused. */
 export class BookError extends SluiceError {

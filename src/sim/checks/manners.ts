@@ -13,16 +13,26 @@ export const typedErrors: Make = (_witness, fail) => ({
   },
 })
 
-/** Honest people give one another no offence: what breaks the protocol ends the connection, with all that is on it. */
-export const noOffence: Make = (_witness, fail) => ({
-  onWord(from, to, said) {
-    if (said.type !== 'message' || said.message.type !== 'problem') return
-    const { code, message } = said.message
-    // Its own trouble ends a connection as well.
-    if (code === 'DISK_FULL' || !from.honest || !to.honest) return
-    fail(`${from.name} takes offence at ${to.name}: ${code} ${message}`)
-  },
-})
+/**
+ * Honest people give one another no offence: what breaks the protocol ends the connection, with all that is on it. An
+ * older disk may speak of what is over, and be told that it is.
+ */
+export const noOffence: Make = (_witness, fail) => {
+  const restored = new Set<string>()
+  return {
+    onRestored({ name }) {
+      restored.add(name)
+    },
+    onWord(from, to, said) {
+      if (said.type !== 'message' || said.message.type !== 'problem') return
+      const { code, message } = said.message
+      const isFit = ({ name, honest }: Subject): boolean => honest && !restored.has(name)
+      // Its own trouble ends a connection as well.
+      if (code === 'DISK_FULL' || !isFit(from) || !isFit(to)) return
+      fail(`${from.name} takes offence at ${to.name}: ${code} ${message}`)
+    },
+  }
+}
 
 /** Whether a signature lies on somebody else's disk already: then it was made in an earlier life. */
 function liesElsewhere(witness: Witness, person: Subject, channel: Channel, at: bigint): boolean {

@@ -317,7 +317,8 @@ export class Peers {
       case 'bound':
         return this.#onBound(link, message)
       default: {
-        const isLate = message.type === 'sync' || message.type === 'opened'
+        // A channel that was never funded is forgotten.
+        const isLate = ['sync', 'opened', 'complete'].includes(message.type)
         if (isLate && book.get(message.channelId) === undefined) return
         const channel = this.#mine(link, message.channelId)
         // An old disk may hold a live channel for one that is being funded; an answer must not be lost for that.

@@ -37,7 +37,7 @@ export type BookPorts = {
   /** Sends to a peer by its signing key; a peer that is away gets it after it is back. */
   readonly send: (signer: Address, message: Message) => void
   readonly onChanged: (channel: Channel.Channel) => void
-  /** A change is wanted or under way, and a seat has not shown what it holds, or is gone: it is to be reached. */
+  /** A change is wanted or under way, and a seat has not shown yet what it holds: it is to be reached. */
   readonly onMissing: (channel: Channel.Channel) => void
   /** The newest version of a channel that may be signed; see `Bonds`. */
   readonly versionMax: (channelId: Hex) => bigint | undefined
@@ -246,10 +246,9 @@ export class Book {
     return this.with(signer).flatMap((channel) => Channel.greet(channel, seatOf(channel, signer)))
   }
 
-  /** No connection to a peer is left: one that has to answer a change is to be reached. */
-  lost(signer: Address): void {
-    for (const channel of this.with(signer))
-      if (isOpen(channel) && channel.proposals.length > 0) this.#ports.onMissing(channel)
+  /** Channels with a peer in which a change is under way that it may have to answer. */
+  pending(signer: Address): Channel.Channel[] {
+    return this.with(signer).filter(({ proposals }) => proposals.length > 0)
   }
 
   /** A peer has shown what it holds: channels whose seats have all done so may go on. */

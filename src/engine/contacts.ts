@@ -6,7 +6,6 @@ import { type Address, equals, zeroAddress, zeroes } from '../core/bytes.js'
 import type { Channel } from '../core/channel.js'
 import { SluiceError } from '../core/errors.js'
 import * as Parameters from '../core/parameters.js'
-import { isOpen } from '../core/phase.js'
 import type { Book } from './book.js'
 import type { Link } from './link.js'
 import type { Peers } from './peers.js'
@@ -70,27 +69,30 @@ export class Contacts {
     return addresses[Parameters.seatOf(parameters, signer) ?? -1] || undefined
   }
 
-  /** Connects to the seats of a channel that are not connected, where we know how. */
+  /** A peer is gone: where it may have to answer a change it is dialled. */
+  lost(signer: Address): void {
+    for (const channel of this.#ports.book.pending(signer)) this.reach(channel)
+  }
+
+  /** Connects to the seats of a channel that are not connected. */
   reach(channel: Channel): void {
     for (const { signer } of peersOf(channel)) {
-      const isKnown = this.#addressOf(channel, signer) !== undefined
-      if (!isKnown || this.#reaching.has(signer) || this.#ports.peers.find(signer) !== undefined)
-        continue
+      if (this.#reaching.has(signer) || this.#ports.peers.find(signer) !== undefined) continue
       this.#reaching.add(signer)
       void this.#dial(channel, signer).finally(() => this.#reaching.delete(signer))
     }
   }
 
-  /** Dials a seat; again, ever more seldom, while a change is under way that it has to answer. */
+  /** Dials a seat, where we know how; again, ever more seldom, while a change is under way that it has to answer. */
   async #dial(channel: Channel, signer: Address): Promise<void> {
     const { book, peers, sleep, ended, onProblem } = this.#ports
     const isMissed = (): boolean =>
-      !ended.aborted &&
-      peers.find(signer) === undefined &&
-      book.with(signer).some((each) => isOpen(each) && each.proposals.length > 0)
+      !ended.aborted && peers.find(signer) === undefined && book.pending(signer).length > 0
     for (let waitMs = dialAgainMs; ; waitMs = Math.min(2 * waitMs, dialAgainMsMax)) {
+      const address = this.#addressOf(channel, signer)
+      if (address === undefined) return
       try {
-        await this.connect(this.#addressOf(channel, signer) ?? '', ended)
+        await this.connect(address, ended)
         return
       } catch (error) {
         if (waitMs === dialAgainMs) onProblem(error)

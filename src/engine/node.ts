@@ -184,6 +184,7 @@ export class Node {
       welcome: (offer, link) => this.#channels.welcome(offer, link),
       reach: (channel, signer, signal) => this.#contacts.linkTo(channel, signer, signal),
       onPeer: ({ peer }, connected) => this.events.emit('peer', { peer, connected }),
+      onLost: (signer) => this.#contacts.lost(signer),
       onProblem: (error) => this.#problem(error),
     })
     this.#contacts = new Contacts({

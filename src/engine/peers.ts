@@ -39,6 +39,8 @@ export type PeersPorts = {
   /** Resolves once we may show what we hold, and sign: our watchtower may hold more. */
   readonly consulted: () => Promise<void>
   readonly onPeer: (link: Link, connected: boolean) => void
+  /** No connection to a peer is left. */
+  readonly onLost: (signer: Address) => void
   readonly onProblem: (error: SluiceError) => void
 }
 
@@ -49,6 +51,9 @@ type Peer = {
   /** Our side of the upgrade is done. */
   isReady: boolean
 }
+
+/** What may come of a channel that is forgotten, because it was never funded. */
+const mayBeLate: ReadonlySet<Message['type']> = new Set(['sync', 'opened', 'complete'])
 
 /** Milliseconds in which a peer that we connect to has to introduce itself and show what it holds. */
 const handshakeMs = 15_000
@@ -215,7 +220,7 @@ export class Peers {
     const { signer } = gone
     if (signer === undefined) return
     const other = this.find(signer)
-    if (other === undefined) book.lost(signer)
+    if (other === undefined) this.#ports.onLost(signer)
     // One that is being upgraded shows all of it anyhow.
     if (other === undefined || !this.#peer(other.connection).isReady) return
     for (const message of book.greetings(signer)) other.send(message)
@@ -317,9 +322,7 @@ export class Peers {
       case 'bound':
         return this.#onBound(link, message)
       default: {
-        // A channel that was never funded is forgotten.
-        const isLate = ['sync', 'opened', 'complete'].includes(message.type)
-        if (isLate && book.get(message.channelId) === undefined) return
+        if (mayBeLate.has(message.type) && book.get(message.channelId) === undefined) return
         const channel = this.#mine(link, message.channelId)
         // An old disk may hold a live channel for one that is being funded; an answer must not be lost for that.
         if ('updates' in message && Proposal.needsLook(channel, message.updates))

@@ -548,34 +548,35 @@ describe('a seller', () => {
   /** The buyer agrees that its lane is closed, with nothing paid on it. */
   const closes = (id: Hex) => raw.change(link, id, [{ type: 'lane-close', lane: 0n, claim: 0n }])
 
+  /** A stream has begun on which nothing came yet; who takes it waits for the rest. */
+  async function begin() {
+    const opened = new Promise<RawStream>(sells)
+    const { id } = await buyer.node.open(raw.address, { deposit: 200_000n })
+    const purchase = await buyer.node.consume(raw.address, 'file')
+    const taken = take(purchase).catch(() => undefined)
+    return { id, purchase, taken, stream: await opened }
+  }
+
   /** The stream is brought to its end, and the channel is closed: the seller has earned nothing. */
-  async function expectFree(id: Hex, stream: RawStream): Promise<void> {
+  async function expectFree(id: Hex, stream: RawStream, taken: Promise<unknown>): Promise<void> {
     await stream.next('receipt')
     expect([...buyer.disk.open().entries(Records.lanePrefix)]).toEqual([])
     await buyer.node.close(id)
     expect(await buyer.balance()).toBe(funds)
+    stream.abort()
+    await taken
   }
 
   it('that closes the lane before anything is owed is paid nothing, and keeps nobody waiting', async () => {
-    const opened = new Promise<RawStream>(sells)
-    const { id } = await buyer.node.open(raw.address, { deposit: 200_000n })
-    const purchase = await buyer.node.consume(raw.address, 'file')
-    const taken = take(purchase).catch(() => undefined)
-    const stream = await opened
+    const { id, stream, taken } = await begin()
     await closes(id)
     stream.data(1_000n, new Uint8Array(1_000))
     stream.send({ type: 'end', reason: 'provider-stopped', offset: 1_000n })
-    await expectFree(id, stream)
-    stream.abort()
-    await taken
+    await expectFree(id, stream, taken)
   })
 
   it('that closes the lane while what it is owed waits for the disk is paid nothing, either', async () => {
-    const opened = new Promise<RawStream>(sells)
-    const { id } = await buyer.node.open(raw.address, { deposit: 200_000n })
-    const purchase = await buyer.node.consume(raw.address, 'file')
-    const taken = take(purchase).catch(() => undefined)
-    const stream = await opened
+    const { id, stream, taken, purchase } = await begin()
     buyer.disk.hold()
     stream.data(1_000n, new Uint8Array(1_000))
     await expect.poll(() => purchase.acknowledged).toBe(1_000n)
@@ -585,9 +586,7 @@ describe('a seller', () => {
     await quiet(() => buyer.node.lane(id, 0n)?.claim)
     buyer.disk.release()
     await closed
-    await expectFree(id, stream)
-    stream.abort()
-    await taken
+    await expectFree(id, stream, taken)
   })
 
   it('that gives a lane no handle keeps its buyer no longer than there is a channel: the others go on', async () => {

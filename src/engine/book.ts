@@ -5,19 +5,19 @@
 import type { Appointment } from '../core/appointment.js'
 import { type Address, type Hex, zeroAddress } from '../core/bytes.js'
 import * as Channel from '../core/channel.js'
-import * as Dispute from '../core/dispute.js'
 import { InvariantError, SluiceError } from '../core/errors.js'
 import { limits } from '../core/limits.js'
 import type { Message } from '../core/message.js'
 import * as Parameters from '../core/parameters.js'
 import { isOpen } from '../core/phase.js'
 import type { Update } from '../core/update.js'
+import { type Entry, entryOf } from './entry.js'
 import { follow } from './follow.js'
-import { Notifier } from './notifier.js'
 import type { Ledger, LedgerChannel, Sleep, Store, Write } from './ports.js'
 import * as Records from './records.js'
 import { isTransient } from './retry.js'
 import { peersOf, seatOf, signerAt } from './seats.js'
+import { submit } from './submit.js'
 import * as Wire from './wire.js'
 
 /** What the book needs; `context` signs with the seat's key. */
@@ -48,21 +48,6 @@ export type BookPorts = {
   readonly onProblem: (error: unknown) => void
 }
 
-type Entry = {
-  channel: Channel.Channel
-  /** What the write that is under way makes of it; the channel itself where none is. */
-  decided: Channel.Channel
-  /** Inputs are stepped in order; this settles after the last one. */
-  turn: Promise<unknown>
-  readonly changed: Notifier
-  /** Why our last proposal was dropped. */
-  fate: SluiceError | undefined
-  /** A change of our own is under way: they are made one after another. */
-  isChanging: boolean
-  submitting: boolean
-  frozen: boolean
-}
-
 /** Milliseconds between two tries of a ledger call that did not get through. */
 const ledgerRetryMs = 500
 /** Milliseconds before a change is proposed again that the peer could not take yet. */
@@ -83,7 +68,7 @@ export class Book {
     this.#ports = ports
     this.#ended = ended
     for (const [, bytes] of ports.store.entries(Records.channelPrefix)) {
-      this.#enter(entryOf(Wire.decode(Records.channel, bytes)))
+      this.#enter(entryOf(Wire.decode(Records.channel, bytes), false))
     }
   }
 
@@ -134,21 +119,22 @@ export class Book {
     seat: number,
     addresses: readonly string[],
   ): Promise<Hex> {
-    return this.#add(Channel.propose(this.#context(undefined), parameters, seat, addresses))
+    return this.#add(Channel.propose(this.#context(undefined), parameters, seat, addresses), true)
   }
 
   /** Takes a peer's offer. */
   async accept(offer: Message & { type: 'open' }, seat: number): Promise<Hex> {
-    return this.#add(Channel.accept(this.#context(undefined), offer, seat))
+    return this.#add(Channel.accept(this.#context(undefined), offer, seat), true)
   }
 
-  #add(step: Channel.Step): Promise<Hex> {
-    const added = this.#adding.then(() => this.#addNow(step))
+  /** A channel that begins now has nothing to be asked the layer for. */
+  #add(step: Channel.Step, isNew: boolean): Promise<Hex> {
+    const added = this.#adding.then(() => this.#addNow(step, isNew))
     this.#adding = added.catch(() => undefined)
     return added
   }
 
-  async #addNow({ channel, effects }: Channel.Step): Promise<Hex> {
+  async #addNow({ channel, effects }: Channel.Step, isNew: boolean): Promise<Hex> {
     if (this.#entries.has(channel.id)) return channel.id
     for (const { signer } of peersOf(channel)) {
       const mates = this.with(signer).length
@@ -163,7 +149,7 @@ export class Book {
     await this.#ports.store.commit([
       Records.write(Records.channelKey(channel.id), Records.channel, channel),
     ])
-    const entry = entryOf(channel)
+    const entry = entryOf(channel, isNew)
     this.#enter(entry)
     this.#perform(entry, effects)
     return channel.id
@@ -173,7 +159,7 @@ export class Book {
   async restore({ parameters, seat, newest, pending }: Appointment): Promise<void> {
     const id = this.idOf(parameters)
     if (!this.#entries.has(id))
-      await this.#add(Channel.lost(this.#context(undefined), parameters, seat))
+      await this.#add(Channel.lost(this.#context(undefined), parameters, seat), false)
     await this.update(id, { type: 'restore', complete: newest, pending })
     await this.look(id)
   }
@@ -344,8 +330,27 @@ export class Book {
     ])
     // First of all: it must not wait for a disk that is full.
     if (view?.challenge !== undefined) await this.#ports.onDispute(id, view.challenge.root)
-    if (view !== undefined) await this.#ports.onView(this.#entry(id).channel, view)
+    const entry = this.#entry(id)
+    if (view !== undefined) await this.#ports.onView(entry.channel, view)
+    // What waits for this comes after the step that heeds it.
+    entry.isSeen = true
     await this.update(id, { type: 'ledger', view, time })
+  }
+
+  /** Whether the layer has shown since our start what became of a channel. */
+  isSeen(id: Hex): boolean {
+    return this.#entries.get(id)?.isSeen ?? false
+  }
+
+  /** Resolves once it has shown that of all channels with a peer: what is not over by our disk may be so by now. */
+  async see(signer: Address): Promise<void> {
+    const looks = this.with(signer).map(async ({ id }) => {
+      const entry = this.#entry(id)
+      if (!entry.isAsked) void this.look(id)
+      entry.isAsked = true
+      await entry.changed.until(() => entry.isSeen, this.#ended)
+    })
+    await Promise.all(looks)
   }
 
   /** Follows the layer: all open channels once, and every event, until the node ends. */
@@ -417,7 +422,7 @@ export class Book {
         const [call] = entry.channel.calls
         if (call === undefined || !isOpen(entry.channel)) return
         try {
-          await this.#call(entry.channel, call)
+          await submit(this.#ports.ledger, entry.channel, call)
           await this.refresh(entry.channel.id)
           if (entry.channel.calls[0] === call) return
         } catch (error) {
@@ -430,22 +435,6 @@ export class Book {
     } finally {
       entry.submitting = false
     }
-  }
-
-  #call(
-    { id, parameters, seat, complete }: Channel.Channel,
-    call: Channel.LedgerCall,
-  ): Promise<void> {
-    const { ledger } = this.#ports
-    if (call === 'deposit') return ledger.deposit(parameters, seat)
-    if (call === 'refund') return ledger.refund(parameters, seat)
-    if (complete === undefined) throw new InvariantError(`${call} needs a complete state`)
-    if (call === 'open') return ledger.open(parameters, complete.signatures)
-    const posting = Dispute.posting(id, complete)
-    if (call === 'resume') return ledger.resume(parameters, posting)
-    const preimage = Dispute.preimage(id, complete.body)
-    if (call === 'withdraw') return ledger.withdraw(parameters, posting, preimage)
-    return ledger.close(parameters, posting, preimage)
   }
 
   #problem(error: unknown): void {
@@ -471,17 +460,6 @@ export class Book {
     }
   }
 }
-
-const entryOf = (channel: Channel.Channel): Entry => ({
-  channel,
-  decided: channel,
-  turn: Promise.resolve(),
-  changed: new Notifier(),
-  fate: undefined,
-  isChanging: false,
-  submitting: false,
-  frozen: false,
-})
 
 const isUnfunded = ({ phase }: Channel.Channel): boolean =>
   phase === 'opening' || phase === 'funding'

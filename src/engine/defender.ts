@@ -80,8 +80,6 @@ export class Defender {
   readonly #guard: Guard
   readonly #watch: Watch | undefined
   readonly #ended: AbortSignal
-  /** Channels that the layer has shown since our start. */
-  readonly #seen = new Set<Hex>()
 
   constructor(ports: DefenderPorts, ended: AbortSignal) {
     this.#ports = ports
@@ -155,7 +153,7 @@ export class Defender {
 
   /** Whether a challenge may run: one is seen to, or might have begun while we were away. */
   #isContested(id: Hex): boolean {
-    return this.#guard.tends(id) || !this.#seen.has(id)
+    return this.#guard.tends(id) || !this.#ports.book.isSeen(id)
   }
 
   #keepPast({ id, complete }: Channel): Write[] {
@@ -164,11 +162,6 @@ export class Defender {
     if (before === undefined || complete === undefined || before === complete) return []
     const held = lanes.of(id).payees.flatMap(({ newest }) => newest ?? [])
     return Past.replace(store, Past.place(id), before, complete, held)
-  }
-
-  /** The layer shows the channel. */
-  seen(id: Hex): void {
-    this.#seen.add(id)
   }
 
   /** The layer shows a dispute, and the root of the newest state posted. */

@@ -38,6 +38,8 @@ export class Link {
   readonly changed = new Notifier()
   /** Who the peer says it is; signatures prove it. */
   introduction: Introduction | undefined
+  /** Our tower and the layer have told what became of our channels with the peer: before, nothing is shown or heard. */
+  isInformed = false
   /** The peer has told us all it holds: states may be signed from here on. */
   synced = false
   /** The last answer to a `settle`, per channel; only what we asked for is kept. */

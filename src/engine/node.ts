@@ -152,10 +152,7 @@ export class Node {
         },
         onMissing: (channel) => this.#contacts.reach(channel),
         versionMax: (id) => bonds.versionMax(id),
-        onView: (channel, view) => {
-          this.#defender.seen(channel.id)
-          return bonds.heed(channel, view)
-        },
+        onView: (channel, view) => bonds.heed(channel, view),
         onDispute: (id, root) => this.#defender.disputed(id, root),
         onProblem: (error) => this.#problem(error),
       },
@@ -216,6 +213,7 @@ export class Node {
       asset: this.asset,
       lanes: this.#lanes,
       channel: (id) => this.#book.get(id),
+      ready: (link) => this.#peers.ready(link),
       ended: this.#ended.signal,
       onReceipt: (receipt) => this.events.emit('receipt', receipt),
       onProblem: (error) => this.#problem(error),

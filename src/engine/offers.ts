@@ -41,6 +41,8 @@ export type OffersPorts = Omit<Sale.SalePorts, 'find' | 'lane'> & {
   /** The node's own asset. */
   readonly asset: Address
   readonly channel: (id: Hex) => Channel | undefined
+  /** Resolves once we have shown on a link what we hold. */
+  readonly ready: (link: Link) => Promise<void>
   /** Aborts when the node ends. */
   readonly ended: AbortSignal
   readonly onReceipt: (receipt: Receipt.Signed) => void
@@ -143,7 +145,11 @@ export class Offers {
   }
 
   /** The lane that pays for a stream: a live one in its asset, from the peer of this very connection. */
-  #lane(link: Link, { channelId, lane: id, quote }: Sale.Opening): { payee: Payee; lane: Lane } {
+  async #lane(
+    link: Link,
+    { channelId, lane: id, quote }: Sale.Opening,
+  ): Promise<{ payee: Payee; lane: Lane }> {
+    await this.#ports.ready(link)
     const channel = this.#ports.channel(channelId)
     const payee = this.#ports.lanes.payee(channelId, id)
     const lane = channel?.complete?.body.lanes.find((each) => each.id === id)

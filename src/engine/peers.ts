@@ -36,7 +36,7 @@ export type PeersPorts = {
   readonly reach: (channel: Channel.Channel, signer: Address, signal: AbortSignal) => Promise<Link>
   /** Verifies large batches of vouchers on other threads; without one all are verified on this. */
   readonly verifier?: Verifier | undefined
-  /** Resolves once we may show what we hold, and sign: our watchtower may hold more. */
+  /** Resolves once our watchtower has shown what it holds. */
   readonly consulted: () => Promise<void>
   readonly onPeer: (link: Link, connected: boolean) => void
   /** No connection to a peer is left. */
@@ -92,17 +92,18 @@ export class Peers {
     )
     const { link } = this.#peer(connection)
     const done = new AbortController()
-    let mayShow = false
+    let isConsulted = false
     this.#ports.consulted().then(
       () => {
-        mayShow = true
+        isConsulted = true
       },
       () => undefined,
     )
     const silence = this.#ports.sleep(handshakeMs, done.signal).then(() => {
       if (done.signal.aborted) return
-      const peers = link.introduction === undefined ? silent : unready
-      link.end(mayShow ? peers : towerAway)
+      if (!isConsulted) link.end(towerAway)
+      else if (link.introduction === undefined) link.end(silent)
+      else link.end(link.isInformed ? unready : ledgerAway)
     })
     try {
       await this.inStep(link, signal)
@@ -111,6 +112,12 @@ export class Peers {
       done.abort()
       await silence
     }
+  }
+
+  /** Waits until we have shown on a link what we hold. */
+  ready(link: Link): Promise<void> {
+    const peer = this.#peer(link.connection)
+    return link.until(() => peer.isReady)
   }
 
   /** Waits until both sides have shown on a link what they hold; before, nothing is signed. */
@@ -174,6 +181,9 @@ export class Peers {
     await this.#ports.consulted()
     await link.until(() => link.introduction !== undefined)
     const signer = link.signer ?? '0x'
+    await book.see(signer)
+    link.isInformed = true
+    link.changed.notify()
     // On this very connection: another one may be dead already and not know it.
     for (const message of book.greetings(signer)) link.send(message)
     await Promise.all(lanes.paying(signer).map((payer) => this.#bind(link, payer)))
@@ -303,7 +313,7 @@ export class Peers {
       return link.end(new LinkError(message.code, `The peer says: ${message.message}`))
     const signer = link.signer
     if (signer === undefined) throw new LinkError('UNEXPECTED', 'A peer introduces itself first.')
-    await this.#ports.consulted()
+    await link.until(() => link.isInformed)
     switch (message.type) {
       case 'synced':
         link.synced = true
@@ -456,9 +466,14 @@ const towerAway = new LinkError(
   'Our watchtower has not answered since we started, and nothing is signed before; start it, or give the address of one that runs.',
 )
 
+const ledgerAway = new LinkError(
+  'LEDGER_UNREACHABLE',
+  'Our ledger has not shown since we started what became of our channels with this peer, and nothing is signed before; see that it runs, and try again.',
+)
+
 const unready = new LinkError(
   'PEER_SILENT',
-  'The peer is not ready: it may be waiting for its own watchtower; try again later.',
+  'The peer is not ready: it may be waiting for its own watchtower or ledger; try again later.',
 )
 
 const silent = new LinkError(

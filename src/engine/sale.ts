@@ -46,7 +46,7 @@ export type SalePorts = {
   /** The offer of a name; the only one for an empty name. @throws OfferError `RESOURCE_UNKNOWN` */
   readonly find: (resource: string) => Offer
   /** The lane that the peer of this link pays us by. @throws OfferError `LANE_UNKNOWN`, `WRONG_ASSET` */
-  readonly lane: (link: Link, opening: Opening) => { payee: Payee; lane: Lane }
+  readonly lane: (link: Link, opening: Opening) => Promise<{ payee: Payee; lane: Lane }>
 }
 
 /** The lane that a consumer names, and what it is to pay for. */
@@ -114,7 +114,10 @@ class Sale {
     this.#send({ type: 'quote', quote: offer.quote, nonce })
     const open = await this.#message('open')
     if (open === undefined) return
-    const { payee, lane } = this.#ports.lane(this.#link, { ...open, quote: offer.quote })
+    const { payee, lane } = await this.#ports.lane(this.#link, {
+      ...open,
+      quote: offer.quote,
+    })
     this.#checkOpening(open, lane, offer.quote, nonce)
     const { price, quantum } = offer.quote
     const terms = { quote: toHex(Quote.hash(offer.quote)), price, quantum }

@@ -31,6 +31,8 @@ export type LedgerPorts = {
   readonly trace: Trace
   readonly layer: Layer
   readonly weather: LedgerWeather
+  /** Somebody is shown a channel. */
+  readonly onShown: (who: string, channelId: Json[string]) => void
 }
 
 type Submission = { readonly run: () => void; readonly drop: () => void }
@@ -54,6 +56,7 @@ export class Gateway {
       return life.answer(async () => {
         const answer = await this.#ask(who, method, params, signal)
         this.#ports.trace.input(`ledger>${who} ${method}`)
+        if (method === 'channel') this.#ports.onShown(who, params.channelId)
         return answer
       })
     }

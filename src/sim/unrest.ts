@@ -198,17 +198,11 @@ function restoreOne(world: World): string | undefined {
   return undefined
 }
 
-/**
- * Whether a person's tower holds all that the person does. It lets go of channels that are over: those that another
- * disk holds to be open, because it is an older one, only this person knows the end of, beside the layer.
- */
+/** Whether a person's tower holds all that the person does. */
 export function isAllPushed({ witness }: World, { name, tower }: Person): boolean {
   const { channels } = witness.subject(name)
   const keeper = tower?.split('/').at(-1)
   if (keeper === undefined) return false
-  const over = [...channels.values()].filter((channel) => !isOpen(channel))
-  for (const { channels: theirs } of witness.honest)
-    if (over.some(({ id }) => isOpen(theirs.get(id) ?? { phase: 'closed' }))) return false
   const { appointments } = witness.subject(keeper)
   return [...channels.values()].filter(isOpen).every((channel) => {
     const { id, seat, complete, proposals } = channel

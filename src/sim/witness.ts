@@ -63,6 +63,8 @@ export type Checker = {
   /** The person's disk is an older one from now on. */
   readonly onRestored?: (person: Subject) => void
   readonly onProblem?: (person: Subject, error: SluiceError) => void
+  /** The layer shows the person a channel. */
+  readonly onLooked?: (person: Subject, channelId: Hex) => void
   /** The person shows the layer a state that it has signed. */
   readonly onShown?: (person: Subject, channelId: Hex, version: bigint) => void
   /** The layer has made something durable. */
@@ -223,6 +225,11 @@ export class Witness {
   started(name: string): void {
     const person = this.subject(name)
     for (const checker of this.#checkers) checker.onStarted?.(person)
+  }
+
+  looked(name: string, channelId: Hex): void {
+    const person = this.subject(name)
+    if (person.honest) for (const checker of this.#checkers) checker.onLooked?.(person, channelId)
   }
 
   problem(name: string, error: SluiceError): void {

@@ -2,6 +2,7 @@
  * A simulated world: virtual time, one network, one layer, and people whose nodes are the production ones. It is
  * made of its seed alone; scenarios put people in, faults in, and let it run.
  */
+import type { Hex } from '../core/bytes.js'
 import type { Engine } from '../crypto/engine.js'
 import type { Ledger } from '../engine/ports.js'
 import { local } from '../ledger/embedded/api.js'
@@ -101,7 +102,14 @@ export class World {
       this.witness.layer(events)
     }
     const { time, chance, trace, weather } = this
-    this.#gateway = new Gateway({ time, chance, trace, layer: this.layer, weather: weather.ledger })
+    this.#gateway = new Gateway({
+      time,
+      chance,
+      trace,
+      layer: this.layer,
+      weather: weather.ledger,
+      onShown: (who, channelId) => this.witness.looked(who, String(channelId) as Hex),
+    })
     this.hub = new Hub({
       time,
       chance,

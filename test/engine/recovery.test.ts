@@ -7,6 +7,7 @@ import type { Message } from '../../src/core/message.js'
 import * as Price from '../../src/core/price.js'
 import type { Node } from '../../src/engine/node.js'
 import type { Store, Write } from '../../src/engine/ports.js'
+import { LedgerError } from '../../src/ledger/error.js'
 import * as Disk from '../support/disk.js'
 import { createWorld, type Person, quiet, type World } from '../support/world.js'
 import { quarrel } from './support/quarrel.js'
@@ -254,5 +255,59 @@ describe('a peer that has not shown what it holds', () => {
     expect(link.inbox.filter(isSigned)).toEqual([])
     link.send({ type: 'synced' })
     await raw.changed.until(() => raw.channel(lane.channelId).complete?.version === 2n)
+  })
+})
+
+describe('a node whose ledger has not answered since its start, so that its channels may be over', () => {
+  /** Starts it with its ledger away; what is returned brings the ledger back. */
+  async function startWithout({ ledger, start }: Person): Promise<() => Promise<void>> {
+    const { channel } = ledger
+    ledger.channel = () => Promise.reject(new LedgerError('LEDGER_UNREACHABLE', 'Away.'))
+    await start()
+    return async () => {
+      ledger.channel = channel
+      await world.advance(1)
+    }
+  }
+
+  it('says so, waits for it, and goes on once it is back', async () => {
+    const buyer = await world.person('buyer', { funds })
+    const seller = await world.person('seller')
+    const { id } = await buyer.node.open(seller.address, { deposit: 100_000n })
+    const bringBack = await startWithout(seller)
+    for (const [from, to, code, message] of [
+      [seller, buyer, 'LEDGER_UNREACHABLE', /^Our ledger/],
+      [buyer, seller, 'PEER_SILENT', /or ledger/],
+    ] as const) {
+      const refused = expect(from.node.quote(to.address, 'file')).rejects.toMatchObject({
+        code,
+        message: expect.stringMatching(message),
+      })
+      await world.advance(16)
+      await refused
+    }
+    await bringBack()
+    await expectPays(buyer, seller, id, 'file')
+  })
+
+  it('signs and sends nothing to who asks all the same', async () => {
+    const seller = await world.person('seller')
+    const { raw, lane, id } = await quarrel(world, seller)
+    const bringBack = await startWithout(seller)
+    seller.node.serve('file', { price: byteByByte, ...bytesOf(1_000) })
+    const link = await raw.connect(seller.address)
+    for (const message of [raw.hello(link), { type: 'synced' } as const]) link.send(message)
+    await link.next('hello')
+    const updates = [{ type: 'lane-close', lane: 0n, claim: 0n }] as const
+    const stream = await link.consume('file', lane)
+    await raw.step(link, id, { type: 'propose', updates })
+    await quiet(() => stream.bytes + link.inbox.length)
+    expect([stream.bytes, stream.over, link.inbox]).toEqual([0, false, []])
+    expect(seller.node.channel(id)?.proposals).not.toContainEqual(
+      expect.objectContaining({ version: 2n }),
+    )
+    await bringBack()
+    await stream.changed.until(() => stream.bytes > 0 || stream.over)
+    await raw.changed.until(() => raw.channel(id).complete?.version === 2n)
   })
 })

@@ -52,14 +52,17 @@ type Signatures = { readonly signatures: readonly (Uint8Array | undefined)[] }
 
 /**
  * After every start, newest states are exchanged before anything is signed: the other side has shown the channel
- * since. What a liar shows protects nobody.
+ * since, and so has the layer. What a liar shows protects nobody.
  */
 export const inStepFirst: Make = (witness, fail) => {
-  /** Who has been shown which channel since it started, and by whom. */
+  /** Who has been shown which channel since it started, and by whom, be it the layer. */
   const shown = new Set<string>()
   return {
     onStarted(person) {
       for (const at of [...shown]) if (at.startsWith(`${person.name} `)) shown.delete(at)
+    },
+    onLooked(person, id) {
+      shown.add(`${person.name} ${id} layer`)
     },
     onWord(from, to, said) {
       if (said.type !== 'message') return
@@ -77,15 +80,15 @@ export const inStepFirst: Make = (witness, fail) => {
       const others = parameters.seats.filter((_, at) => at !== seat).map(({ signer }) => signer)
       // A channel that begins in this life has nothing to be shown.
       if (before === undefined)
-        for (const signer of others) shown.add(`${person.name} ${id} ${signer}`)
+        for (const by of [...others, 'layer']) shown.add(`${person.name} ${id} ${by}`)
       const isHonest = (signer: Address): boolean =>
         witness.honest.some((each) => each.signer === signer)
       const fresh = newlySigned(channel, before).filter(
         ({ version }) => !liesElsewhere(witness, person, channel, version),
       )
       if (fresh.length === 0) return
-      for (const signer of others.filter(isHonest))
-        if (!shown.has(`${person.name} ${id} ${signer}`))
+      for (const by of [...others.filter(isHonest), 'layer'])
+        if (!shown.has(`${person.name} ${id} ${by}`))
           fail(`${person.name} signs in ${short(id)} before all have shown it the newest state`)
     },
   }

@@ -292,11 +292,16 @@ export class Payee {
    */
   async paid(purchase: Hex, interrupted: () => boolean): Promise<void> {
     const paid = (): boolean => this.accepted >= Meter.due(this.#meter, purchase)
-    const failed = (): boolean => this.#failure !== undefined || this.#lane() === undefined
+    const failed = (): boolean => this.#failure !== undefined || this.isForsaken(purchase)
     await this.#changed.until(() => paid() || interrupted() || failed())
     if (this.#failure !== undefined) throw this.#failure
     if (!paid() && !interrupted())
       throw new PayeeError('LANE_CLOSED', 'This lane was closed before all was paid.')
+  }
+
+  /** Whether the lane was closed before all of a purchase was paid. */
+  isForsaken(purchase: Hex): boolean {
+    return this.#lane() === undefined && this.accepted < Meter.due(this.#meter, purchase)
   }
 
   /** What one purchase cost so far. */

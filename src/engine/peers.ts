@@ -214,8 +214,12 @@ export class Peers {
   }
 
   async #bind(link: Link, payer: Payer, signal?: AbortSignal): Promise<void> {
-    link.send({ type: 'bind', channelId: payer.channelId, lane: payer.id })
-    await link.until(() => payer.isBoundTo(link) || payer.isClosed, signal)
+    const { channelId, id } = payer
+    // What a frozen channel opened last a payee on an older disk never learns, and needs not.
+    const isOver = (): boolean =>
+      payer.isClosed || this.#ports.book.get(channelId)?.phase === 'frozen'
+    link.send({ type: 'bind', channelId, lane: id })
+    await link.until(() => payer.isBoundTo(link) || isOver(), signal)
   }
 
   /** A stranger that is gone leaves nothing behind. */

@@ -286,6 +286,8 @@ export class Purchase implements AsyncIterable<Uint8Array> {
       )
     await this.#payer.end(this.id, true)
     await this.#asked.stream.close()
+    // What nobody waits for must not pile up.
+    void this.#asked.reader.discard()
     return { ...receipt, signatures: { payer: signature, payee: answer.message.signature } }
   }
 

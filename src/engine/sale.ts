@@ -305,7 +305,8 @@ class Sale {
   ): Promise<void> {
     this.#send({ type: 'end', reason: this.#reason, offset: this.#position })
     const failed = (): boolean => this.#failure !== undefined || !this.#link.isOpen
-    await payee.received(() => this.#receipt !== undefined || failed())
+    const forsaken = (): boolean => payee.isForsaken(open.purchase)
+    await payee.received(() => this.#receipt !== undefined || failed() || forsaken())
     await payee.paid(open.purchase, failed)
     if (this.#failure !== undefined) throw this.#failure
     const purchase = payee.purchase(open.purchase)

@@ -1,12 +1,14 @@
 /** Peers that lie, stop, repeat and babble: what each gets, and what it does to the others. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { concat, type Hex, uint, zeroAddress } from '../../src/core/bytes.js'
+import { concat, fromHex, type Hex, uint, zeroAddress } from '../../src/core/bytes.js'
 import * as Channel from '../../src/core/channel.js'
 import * as Frame from '../../src/core/frame.js'
 import { limits } from '../../src/core/limits.js'
 import * as Meter from '../../src/core/meter.js'
 import type { Parameters } from '../../src/core/parameters.js'
 import * as Price from '../../src/core/price.js'
+import * as Quote from '../../src/core/quote.js'
+import * as Receipt from '../../src/core/receipt.js'
 import { controlProtocol, payProtocol } from '../../src/engine/link.js'
 import { streamProtocol } from '../../src/engine/purchase.js'
 import * as Records from '../../src/engine/records.js'
@@ -76,18 +78,24 @@ describe('a buyer', () => {
     await expect.poll(() => stream.bytes).toBe(165 * quantum)
   })
 
-  it('that closes its lane without paying what it took hears so at once', async () => {
-    seller.node.serve('file', { price: byteByByte, ...bytesOf(1_000) })
-    const link = await raw.upgrade(seller.address)
-    const lane = await raw.open(link, 1_000n)
-    const stream = await link.consume('file', lane)
-    await stream.next('end')
-    stream.acknowledge(1_000n)
-    stream.send({ type: 'receipt', signature: new Uint8Array(65) })
-    await quiet(() => seller.node.lane(lane.channelId, lane.id)?.owed)
-    await raw.change(link, lane.channelId, [{ type: 'lane-close', lane: lane.id, claim: 0n }])
-    expect(await stream.problem()).toBe('LANE_CLOSED')
-  })
+  it.each([
+    ['has signed its receipt', [{ type: 'receipt', signature: new Uint8Array(65) }]],
+    ['has not', []],
+  ] as const)(
+    'that closes its lane without paying what it took hears so at once, where it %s',
+    async (_, said) => {
+      seller.node.serve('file', { price: byteByByte, ...bytesOf(1_000) })
+      const link = await raw.upgrade(seller.address)
+      const lane = await raw.open(link, 1_000n)
+      const stream = await link.consume('file', lane)
+      await stream.next('end')
+      stream.acknowledge(1_000n)
+      for (const message of said) stream.send(message)
+      await quiet(() => seller.node.lane(lane.channelId, lane.id)?.owed)
+      await raw.change(link, lane.channelId, [{ type: 'lane-close', lane: lane.id, claim: 0n }])
+      expect(await stream.problem()).toBe('LANE_CLOSED')
+    },
+  )
 
   it('gets no more by streams at once: what was sent to one is not granted to another', async () => {
     const size = 100
@@ -589,7 +597,7 @@ describe('a seller', () => {
     await expectFree(id, stream, taken)
   })
 
-  it('that gives a lane no handle keeps its buyer no longer than there is a channel: the others go on', async () => {
+  it('that gives a lane no handle keeps its buyer no longer than the channel lives: the others go on', async () => {
     const { id } = await buyer.node.open(raw.address, { deposit: 200_000n })
     await buyer.node.challenge(id)
     await world.advance(challengePeriod + 1)
@@ -599,10 +607,32 @@ describe('a seller', () => {
     const link = await raw.connect(buyer.address)
     link.send(raw.hello(link))
     await link.next('bind')
-    expect(link.inbox.map(({ type }) => type)).not.toContain('synced')
-    await world.advance(challengePeriod + 1)
-    await happened({ ledger: buyer.ledger, id }, 'closed')
     await link.next('synced')
+  })
+
+  it('that has sent its receipt may send on and on, and nothing of it is kept', async () => {
+    const { ledger } = raw
+    let sent: Promise<void> | undefined
+    raw.onStream = async (stream) => {
+      await stream.next('ask')
+      stream.send({ type: 'quote', quote, nonce: new Uint8Array(32) })
+      const { channelId, lane, purchase } = await stream.next('open')
+      stream.data(1_000n, new Uint8Array(1_000))
+      const reason = 'complete'
+      stream.send({ type: 'end', reason, offset: 1_000n })
+      await stream.next('receipt')
+      const terms = { channelId, lane, quote: Quote.hash(quote), purchase: fromHex(purchase, 32) }
+      const receipt = { ...terms, offset: 1_000n, owed: 1_000n, reason } as const
+      stream.send({ type: 'receipt', signature: raw.sign(Receipt.digest(ledger.domain, receipt)) })
+      sent = (async () => {
+        for (let time = 0; time < 8; time++)
+          if (!stream.stream.send(world.random(1 << 20))) await stream.stream.drained()
+      })()
+    }
+    await buyer.node.open(raw.address, { deposit: 200_000n })
+    const purchase = await buyer.node.consume(raw.address, 'file')
+    expect((await take(purchase)).length).toBe(1_000)
+    await sent
   })
 
   it('whose receipt is not signed by its seat is found out', async () => {

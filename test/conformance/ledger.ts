@@ -3,8 +3,9 @@
  * exact to the unit, and whatever is repeated, forged, late or foreign changes nothing.
  */
 import { randomBytes } from 'node:crypto'
+import { getAddress } from 'viem'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { toHex, zeroes } from '../../src/core/bytes.js'
+import { type Address, toHex, zeroes } from '../../src/core/bytes.js'
 import * as Dispute from '../../src/core/dispute.js'
 import * as Parameters from '../../src/core/parameters.js'
 import * as State from '../../src/core/state.js'
@@ -58,6 +59,17 @@ export function ledgerSuite(name: string, create: () => Promise<Harness>): void 
       const preimage = { ...Dispute.preimage(id, complete.body), outcome }
       return ledger.close(parameters, Dispute.posting(id, complete), preimage)
     }
+
+    it('finds what an account holds however its address is written, and no mistyped one', async () => {
+      const { ledger, wallet } = await seat(7n)
+      const { asset } = harness
+      const written = getAddress(wallet.address)
+      expect(await ledger.balance(written, getAddress(asset))).toBe(7n)
+      const [digit = ''] = written.match(/[a-f]/i) ?? []
+      const flipped = /[a-f]/.test(digit) ? digit.toUpperCase() : digit.toLowerCase()
+      const mistyped = written.replace(digit, flipped) as Address
+      await expect(ledger.balance(mistyped, asset)).rejects.toThrow(refusal('BAD_ADDRESS'))
+    })
 
     it('opens, funds, and pays out a channel, exact to the unit', async () => {
       const [a, b] = [await seat(1_000n), await seat(50n)]

@@ -3,6 +3,7 @@
  * It signs what it sends and trusts the layer's operator for the rest; it never resubmits blindly.
  */
 import { setTimeout as after } from 'node:timers/promises'
+import { parseAddress } from '../../core/address.js'
 import * as Amount from '../../core/amount.js'
 import { type Address, type Hex, toHex, zeroAddress } from '../../core/bytes.js'
 import * as Claim from '../../core/claim.js'
@@ -138,12 +139,12 @@ export async function connect(transport: Transport, options: Options): Promise<E
     redeemFee: () => 0n,
     faucetMax: info.faucetMax,
     time: async () => Answer.time(await ask('time', {})),
-    balance: async (of, asset) => (await accountOf(of, asset)).balance,
+    balance: async (of, asset) => (await accountOf(parseAddress(of), parseAddress(asset))).balance,
     channel,
     lane,
     events,
     faucet: (to, amount) =>
-      inTurn(() => submit({ type: 'faucet', to, amount: Amount.check(amount) })),
+      inTurn(() => submit({ type: 'faucet', to: parseAddress(to), amount: Amount.check(amount) })),
     open(parameters, signatures) {
       const channelId = Parameters.id(domain, parameters)
       const isSo = async () => (await channel(channelId)) !== undefined

@@ -11,6 +11,7 @@ import {
   parseAbi,
   recoverAddress,
 } from 'viem'
+import { parseAddress } from '../../core/address.js'
 import * as Amount from '../../core/amount.js'
 import { type Hex, toHex, zeroAddress } from '../../core/bytes.js'
 import * as Claim from '../../core/claim.js'
@@ -249,12 +250,14 @@ async function ledgerOf(chain: Chain, address: Address, account: Address): Promi
     // What tokens are worth in native coin, nobody here knows.
     redeemFee: (asset) => (asset === zeroAddress ? redeemGas * gasPrice + dataFee : 0n),
     time: () => asked(async () => (await newest()).timestamp),
-    balance: (of, asset) =>
-      asked(() =>
-        asset === zeroAddress
-          ? client.getBalance({ address: of })
-          : Token.balance(client, asset, of),
-      ),
+    async balance(of, asset) {
+      const [address, held] = [parseAddress(of), parseAddress(asset)]
+      return asked(() =>
+        held === zeroAddress
+          ? client.getBalance({ address })
+          : Token.balance(client, held, address),
+      )
+    },
     channel: (channelId) => channel(channelId),
     lane: (channelId, id) => lane(channelId, id),
 

@@ -164,6 +164,37 @@ describe('a quiet stream', () => {
     await expect(waiting).rejects.toMatchObject({ code: 'ABORTED' })
   })
 
+  it('that goes on while its credit is being written down for a lane-mate waits for its turn, and neither is refused', async () => {
+    const price = Price.parse('1/B')
+    const file = bytesOf(300_000)
+    let goOn = (): void => undefined
+    const paused = new Promise<void>((resolve) => {
+      goOn = resolve
+    })
+    const pausing: ServeOptions['open'] = async function* () {
+      await paused
+      yield content(100_000)
+    }
+    const holding: ServeOptions['open'] = (...from) => {
+      seller.disk.hold()
+      return file.open(...from)
+    }
+    seller.node.serve('slow', { price, size: 100_000n, open: pausing })
+    seller.node.serve('file', { ...file, price, open: holding })
+    await buyer.node.open(seller.address, { deposit: 400_000n })
+    const slowly = await buyer.node.consume(seller.address, 'slow')
+    const waiting = take(slowly)
+    await quiet(() => seller.disk.syncs)
+    const taken = take(await buyer.node.consume(seller.address, 'file'))
+    await quiet(() => seller.disk.syncs)
+    goOn()
+    await quiet(() => slowly.position)
+    expect(slowly.position).toBe(0n)
+    seller.disk.release()
+    expect((await taken).length).toBe(300_000)
+    expect((await waiting).length).toBe(100_000)
+  })
+
   describe('on each of four lanes, which take all that their payer may owe,', () => {
     const price = Price.parse('1/item')
     const sold = 70n

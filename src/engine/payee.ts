@@ -236,10 +236,8 @@ export class Payee {
 
   /** How far a purchase may be sent at this very moment: what lies on disk and was not taken back since. */
   grantOf(purchase: Hex): bigint {
-    const [durable, current] = [this.#durable.meter, this.#meter].map(
-      (meter) => Meter.find(meter, purchase)?.granted ?? 0n,
-    ) as [bigint, bigint]
-    return Amount.min(durable, current)
+    const grantedBy = (meter: Meter.Meter) => Meter.find(meter, purchase)?.granted ?? 0n
+    return Amount.min(grantedBy(this.#durable.meter), grantedBy(this.#meter))
   }
 
   /**
@@ -265,7 +263,9 @@ export class Payee {
       stream.needed = undefined
     }
     if (this.#failure !== undefined) throw this.#failure
-    if (granted() || interrupted() || this.isBeyond(purchase, offset)) return
+    // What was granted may have been taken back in the same breath: the caller waits again.
+    const isOver = granted() || interrupted() || this.isBeyond(purchase, offset)
+    if (isOver || !this.#isRefused(stream, offset)) return
     throw new PayeeError(
       'CREDIT_REFUSED',
       'The provider gives no credit for this: the peer left too much unpaid on lanes that are closed, ' +
@@ -441,13 +441,13 @@ export class Payee {
   /**
    * A stream that is granted more than its source yields must not keep the others waiting: what was not sent of
    * all grants is shared anew, the starved stream first. Where that does not help it, all stays as in `meter`.
+   * Who has just got what it waits for keeps it: it sends as soon as that is durable.
    */
   #feed(starved: Stream, meter: Meter.Meter, bounds: Meter.Bounds): Meter.Meter {
     const others = this.#streams.filter((stream) => stream !== starved)
-    const free = others.reduce(
-      (freed, { purchase, sent }) => Meter.release(freed, purchase, sent),
-      this.#meter,
-    )
+    const free = others
+      .filter((stream) => stream.needed === undefined || lacks(meter, stream))
+      .reduce((freed, { purchase, sent }) => Meter.release(freed, purchase, sent), this.#meter)
     const fed = share(free, [starved, ...others], bounds)
     return lacks(fed, starved) ? meter : fed
   }

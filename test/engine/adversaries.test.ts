@@ -525,7 +525,19 @@ describe('a seller', () => {
     await expect.poll(() => link.paid).toMatchObject([{ type: 'voucher' }])
   })
 
-  it('that asks to be paid and goes before it has shown what it holds gets nothing signed', async () => {
+  it('that was promised money by a buyer which is killed at once is remembered by it, though it shows nothing', async () => {
+    sells((stream) => stream.data(100_000n, new Uint8Array(100_000)))
+    const { id } = await buyer.node.open(raw.address, { deposit: 200_000n })
+    const purchase = await buyer.node.consume(raw.address, 'file', { acknowledge: 'manual' })
+    const data = purchase[Symbol.asyncIterator]()
+    while (purchase.position < 65_536n) await data.next()
+    purchase.acknowledge(65_536n)
+    await expect.poll(() => link.paid).toMatchObject([{ type: 'voucher' }])
+    await buyer.start()
+    expect(buyer.node.lane(id, 0n)).toMatchObject({ claim: 65_536n, owed: 65_536n })
+  })
+
+  it('that asks to be paid and goes before it has shown what it holds gets nothing signed, and keeps no disk at work', async () => {
     const acknowledged = new Promise<void>((resolve) =>
       sells((stream) => {
         stream.data(1_000n, new Uint8Array(1_000))
@@ -546,7 +558,10 @@ describe('a seller', () => {
     again.send({ type: 'settle', channelId: id })
     await quiet(() => buyer.node.lane(id, 0n)?.claim)
     await again.connection.close()
-    await quiet(() => buyer.node.lane(id, 0n)?.claim)
+    await quiet(() => buyer.disk.syncs)
+    const { syncs } = buyer.disk
+    for (let seconds = 0; seconds < 4; seconds++) await world.advance(1)
+    expect(buyer.disk.syncs).toBe(syncs)
     expect(buyer.node.lane(id, 0n)).toMatchObject({ claim: 0n, owed: 1_000n })
     raw.onMessage = () => false
     await raw.upgrade(buyer.address)

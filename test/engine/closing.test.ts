@@ -3,7 +3,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Hex } from '../../src/core/bytes.js'
 import * as Price from '../../src/core/price.js'
 import * as Records from '../../src/engine/records.js'
-import { createWorld, type Person, type World } from '../support/world.js'
+import { createWorld, type Person, quiet, type World } from '../support/world.js'
+import { quarrel } from './support/quarrel.js'
+import { RawLane } from './support/raw-lane.js'
+import { rawPeer } from './support/raw-peer.js'
 import { bytesOf, endlessBytes, take } from './support/wares.js'
 
 const funds = 1_000_000n
@@ -58,6 +61,34 @@ describe('a lane', () => {
     expect((await take(await buyer.node.consume(seller.address, 'file'))).length).toBe(30_000)
     await buyer.node.close(id)
     expect(await seller.balance()).toBe(60_000n)
+  })
+
+  it('is not asked for again on the next connection', async () => {
+    const payee = await rawPeer(world, 'payee')
+    const link = await payee.upgrade(buyer.address)
+    const { id } = await buyer.node.open([payee.address], { deposits: [[100n], [0n]] })
+    for (let count = 0; count < 2; count++) await buyer.node.openLane(id, { payee: 1, amount: 50n })
+    await buyer.node.closeLane(id, { lane: 0n })
+    await link.connection.close()
+    const { inbox } = await payee.upgrade(buyer.address)
+    expect(inbox.filter(({ type }) => type === 'bind')).toMatchObject([{ lane: 1n }])
+  })
+
+  it('leaves nothing on the disk of its payee, whatever is paid on it while its end is being written', async () => {
+    const { raw, link, lane, id } = await quarrel(world, seller)
+    const handle = await link.bind(lane)
+    raw.onMessage = (_, { type }) => {
+      if (type === 'agree') seller.disk.hold()
+      return false
+    }
+    await raw.change(link, id, [{ type: 'lane-close', lane: 0n, claim: 0n }])
+    await quiet(() => seller.disk.syncs)
+    link.pay(RawLane.frame(handle, lane.voucher(120n)))
+    await expect.poll(() => seller.node.lane(id, 0n)?.vouchers).toBe(1)
+    seller.disk.release()
+    await expect.poll(() => seller.node.lane(id, 0n)).toBeUndefined()
+    await quiet(() => seller.disk.syncs)
+    expect([...seller.disk.open().entries(Records.lanePrefix)]).toEqual([])
   })
 
   it('is not closed under a stream', async () => {

@@ -4,6 +4,7 @@ import { type Hex, toHex } from '../../src/core/bytes.js'
 import * as Price from '../../src/core/price.js'
 import { Notifier } from '../../src/engine/notifier.js'
 import type { ServeOptions } from '../../src/engine/offers.js'
+import type { Purchase } from '../../src/engine/purchase.js'
 import { createWorld, type Person, quiet, type World } from '../support/world.js'
 import { rawPeer } from './support/raw-peer.js'
 import { bytesOf, content, endlessBytes, piecesOf, take } from './support/wares.js'
@@ -163,38 +164,97 @@ describe('a quiet stream', () => {
     await expect(waiting).rejects.toMatchObject({ code: 'ABORTED' })
   })
 
-  it('does not keep the credit that other lanes of its payer wait for', async () => {
+  it('that goes on while its credit is being written down for a lane-mate waits for its turn, and neither is refused', async () => {
+    const price = Price.parse('1/B')
+    const file = bytesOf(300_000)
+    let goOn = (): void => undefined
+    const paused = new Promise<void>((resolve) => {
+      goOn = resolve
+    })
+    const pausing: ServeOptions['open'] = async function* () {
+      await paused
+      yield content(100_000)
+    }
+    const holding: ServeOptions['open'] = (...from) => {
+      seller.disk.hold()
+      return file.open(...from)
+    }
+    seller.node.serve('slow', { price, size: 100_000n, open: pausing })
+    seller.node.serve('file', { ...file, price, open: holding })
+    await buyer.node.open(seller.address, { deposit: 400_000n })
+    const slowly = await buyer.node.consume(seller.address, 'slow')
+    const waiting = take(slowly)
+    await quiet(() => seller.disk.syncs)
+    const taken = take(await buyer.node.consume(seller.address, 'file'))
+    await quiet(() => seller.disk.syncs)
+    goOn()
+    await quiet(() => slowly.position)
+    expect(slowly.position).toBe(0n)
+    seller.disk.release()
+    expect((await taken).length).toBe(300_000)
+    expect((await waiting).length).toBe(100_000)
+  })
+
+  describe('on each of four lanes, which take all that their payer may owe,', () => {
     const price = Price.parse('1/item')
     const sold = 70n
-    const until: ServeOptions['open'] = async function* (_, signal) {
-      for (let position = 1n; position <= sold; position++)
-        yield { data: Uint8Array.of(1), position }
-      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
-    }
-    seller.node.serve('quiet', { price, open: until })
-    seller.node.serve('items', { price, ...piecesOf(100n, 1n) })
-    const channels: Hex[] = []
-    // Four windows of 64 quanta are all that a peer may owe.
-    for (let count = 0; count < 5; count++) {
-      const { id } = await buyer.node.open([seller.address], { deposits: [[500n], [0n]] })
-      await buyer.node.openLane(id, { payee: 1, amount: 500n })
-      channels.push(id)
-    }
-    const [last = '0x', ...others] = channels
-    const waiting: Promise<unknown>[] = []
-    for (const channel of others) {
-      const purchase = await buyer.node.consume(seller.address, 'quiet', { channel })
-      expect(purchase.channelId).toBe(channel)
-      waiting.push(take(purchase).catch(({ code }) => code))
-    }
-    await expect
-      .poll(() => others.map((id) => seller.node.lane(id, 0n)?.claim))
-      .toEqual(others.map(() => sold))
-    const items = await buyer.node.consume(seller.address, 'items', { channel: last })
-    expect((await take(items)).length).toBeGreaterThan(0)
-    expect((await items.receipt).offset).toBe(100n)
-    await buyer.node.stop()
-    await Promise.all(waiting)
+    let last: Hex
+    let purchases: Purchase[]
+    let waiting: Promise<unknown>[]
+    let goOn: () => void
+
+    beforeEach(async () => {
+      const paused = new Promise<void>((resolve) => {
+        goOn = resolve
+      })
+      const pausing: ServeOptions['open'] = async function* (_, signal) {
+        for (let position = 1n; ; position++) {
+          if (position === sold + 1n)
+            await Promise.race([
+              paused,
+              new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true })),
+            ])
+          yield { data: Uint8Array.of(1), position }
+        }
+      }
+      seller.node.serve('quiet', { price, open: pausing })
+      seller.node.serve('items', { price, ...piecesOf(100n, 1n) })
+      const channels: Hex[] = []
+      // Four windows of 64 quanta are all that a peer may owe.
+      for (let count = 0; count < 5; count++) {
+        const { id } = await buyer.node.open([seller.address], { deposits: [[500n], [0n]] })
+        await buyer.node.openLane(id, { payee: 1, amount: 500n })
+        channels.push(id)
+      }
+      last = channels.pop() ?? '0x'
+      purchases = []
+      for (const channel of channels)
+        purchases.push(await buyer.node.consume(seller.address, 'quiet', { channel, budget: 200n }))
+      expect(purchases.map(({ channelId }) => channelId)).toEqual(channels)
+      waiting = purchases.map((purchase) => take(purchase).catch(({ code }) => code))
+      await expect
+        .poll(() => channels.map((id) => seller.node.lane(id, 0n)?.claim))
+        .toEqual(channels.map(() => sold))
+    })
+
+    it('does not keep the credit that another lane waits for', async () => {
+      const items = await buyer.node.consume(seller.address, 'items', { channel: last })
+      expect((await take(items)).length).toBeGreaterThan(0)
+      expect((await items.receipt).offset).toBe(100n)
+      await buyer.node.stop()
+      await Promise.all(waiting)
+    })
+
+    it('is sent nothing of the credit that another lane took, though that is not durable yet', async () => {
+      seller.disk.hold()
+      const items = take(await buyer.node.consume(seller.address, 'items', { channel: last }))
+      await quiet(() => seller.disk.syncs)
+      goOn()
+      await quiet(() => purchases.map(({ position }) => position).join())
+      seller.disk.release()
+      expect((await items).length).toBeGreaterThan(0)
+      expect(await Promise.all(waiting)).toMatchObject(purchases.map(() => ({ length: 200 })))
+    })
   })
 })
 

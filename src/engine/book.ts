@@ -332,9 +332,10 @@ export class Book {
     if (view?.challenge !== undefined) await this.#ports.onDispute(id, view.challenge.root)
     const entry = this.#entry(id)
     if (view !== undefined) await this.#ports.onView(entry.channel, view)
-    // What waits for this comes after the step that heeds it.
-    entry.isSeen = true
     await this.update(id, { type: 'ledger', view, time })
+    // Not before the step is durable: by a disk that is full the channel may be live that is over.
+    entry.isSeen = true
+    entry.changed.notify()
   }
 
   /** Whether the layer has shown since our start what became of a channel. */
@@ -343,14 +344,22 @@ export class Book {
   }
 
   /** Resolves once it has shown that of all channels with a peer: what is not over by our disk may be so by now. */
-  async see(signer: Address): Promise<void> {
-    const looks = this.with(signer).map(async ({ id }) => {
+  async see(signer: Address, signal: AbortSignal): Promise<void> {
+    const wanted = this.#whileRunning(signal)
+    const looks = this.with(signer).map(({ id }) => {
       const entry = this.#entry(id)
-      if (!entry.isAsked) void this.look(id)
-      entry.isAsked = true
-      await entry.changed.until(() => entry.isSeen, this.#ended)
+      void this.#ask(entry)
+      return entry.changed.until(() => entry.isSeen, wanted)
     })
     await Promise.all(looks)
+  }
+
+  /** One look will do, however many wait for it; what it failed of for good whoever comes next asks again. */
+  async #ask(entry: Entry): Promise<void> {
+    if (entry.isSeen || entry.isAsked) return
+    entry.isAsked = true
+    await this.look(entry.channel.id)
+    entry.isAsked = false
   }
 
   /** Follows the layer: all open channels once, and every event, until the node ends. */

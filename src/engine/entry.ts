@@ -16,7 +16,7 @@ export type Entry = {
   isChanging: boolean
   submitting: boolean
   frozen: boolean
-  /** Somebody waits for the layer to show what became of it. */
+  /** The layer is being asked what became of it, for somebody who waits for that. */
   isAsked: boolean
   /** The layer has shown that since our start, or the channel is newer. */
   isSeen: boolean
@@ -31,6 +31,6 @@ export const entryOf = (channel: Channel, isSeen: boolean): Entry => ({
   isChanging: false,
   submitting: false,
   frozen: false,
-  isAsked: isSeen,
+  isAsked: false,
   isSeen,
 })

@@ -181,7 +181,7 @@ export class Peers {
     await this.#ports.consulted()
     await link.until(() => link.introduction !== undefined)
     const signer = link.signer ?? '0x'
-    await book.see(signer)
+    await book.see(signer, link.connection.closed)
     link.isInformed = true
     link.changed.notify()
     // On this very connection: another one may be dead already and not know it.

@@ -259,11 +259,13 @@ describe('a peer that has not shown what it holds', () => {
 })
 
 describe('a node whose ledger has not answered since its start, so that its channels may be over', () => {
-  /** Starts it with its ledger away; what is returned brings the ledger back. */
-  async function startWithout({ ledger, start }: Person): Promise<() => Promise<void>> {
+  /** Takes somebody's ledger away, or what it says of one channel; what is returned brings it back. */
+  function away({ ledger }: Person, only?: Hex): () => Promise<void> {
     const { channel } = ledger
-    ledger.channel = () => Promise.reject(new LedgerError('LEDGER_UNREACHABLE', 'Away.'))
-    await start()
+    ledger.channel = async (id) => {
+      if (id === (only ?? id)) throw new LedgerError('LEDGER_UNREACHABLE', 'Away.')
+      return channel(id)
+    }
     return async () => {
       ledger.channel = channel
       await world.advance(1)
@@ -274,7 +276,8 @@ describe('a node whose ledger has not answered since its start, so that its chan
     const buyer = await world.person('buyer', { funds })
     const seller = await world.person('seller')
     const { id } = await buyer.node.open(seller.address, { deposit: 100_000n })
-    const bringBack = await startWithout(seller)
+    const bringBack = away(seller)
+    await seller.start()
     for (const [from, to, code, message] of [
       [seller, buyer, 'LEDGER_UNREACHABLE', /^Our ledger/],
       [buyer, seller, 'PEER_SILENT', /or ledger/],
@@ -290,10 +293,106 @@ describe('a node whose ledger has not answered since its start, so that its chan
     await expectPays(buyer, seller, id, 'file')
   })
 
-  it('signs and sends nothing to who asks all the same', async () => {
+  it('goes on with who has been waiting for it meanwhile', async () => {
+    const buyer = await world.person('buyer', { funds })
     const seller = await world.person('seller')
-    const { raw, lane, id } = await quarrel(world, seller)
-    const bringBack = await startWithout(seller)
+    seller.node.serve('file', { price: byteByByte, ...bytesOf(1_000) })
+    await buyer.node.open(seller.address, { deposit: 100_000n })
+    const bringBack = away(buyer)
+    await buyer.start()
+    const buying = buyer.node.consume(seller.address, 'file')
+    await world.advance(1)
+    await bringBack()
+    expect((await take(await buying)).length).toBe(1_000)
+  })
+
+  it('asks it no oftener for a peer that connects again and again', async () => {
+    const seller = await world.person('seller')
+    const { raw } = await quarrel(world, seller)
+    await seller.crash()
+    let asked = 0
+    seller.ledger.channel = () => {
+      asked++
+      return Promise.reject(new LedgerError('LEDGER_UNREACHABLE', 'Away.'))
+    }
+    await seller.start()
+    for (let times = 0; times < 16; times++) {
+      const link = await raw.connect(seller.address)
+      link.send(raw.hello(link))
+      await link.next('hello')
+      await quiet(() => asked)
+      await link.connection.close()
+    }
+    expect(asked).toBeLessThan(16)
+  })
+
+  it('asks again, for who comes back even after an error for good, and waits for no answer about others', async () => {
+    const seller = await world.person('seller')
+    const made = [await quarrel(world, seller), await quarrel(world, seller, 'another buyer')]
+    const [first, last] = made.sort((one, other) => (one.id < other.id ? -1 : 1))
+    const { channel } = seller.ledger
+    const errors = ['LEDGER_UNREACHABLE', 'LEDGER_BEHIND'] as const
+    const left = [...errors]
+    seller.ledger.channel = async (id) => {
+      if (id === first?.id) await new Promise(() => undefined)
+      const code = left.shift()
+      if (code !== undefined) throw new LedgerError(code, 'It is of no use now.')
+      return channel(id)
+    }
+    await seller.start()
+    const link = await last?.raw.connect(seller.address)
+    link?.send(last?.raw.hello(link))
+    const codes = () => seller.problems.map(({ code }) => code)
+    await expect.poll(codes, { timeout: 5_000 }).toEqual(errors)
+    await link?.connection.close()
+    await last?.raw.upgrade(seller.address)
+  })
+
+  it.each(['buyer', 'seller'] as const)(
+    'waits for it with no channel that is newer, where the %s has such a one',
+    async (who) => {
+      const buyer = await world.person('buyer', { funds })
+      const seller = await world.person('seller')
+      seller.node.serve('file', { price: byteByByte, ...bytesOf(1_000) })
+      await buyer.node.open(seller.address, { deposit: 100_000n })
+      away(who === 'buyer' ? buyer : seller)
+      buyer.node.open(seller.address, { deposit: 500_000n }).catch(() => undefined)
+      await expect.poll(() => seller.node.channels().length).toBe(2)
+      world.hub.cut(seller.node.peer)
+      expect((await take(await buyer.node.consume(seller.address, 'file'))).length).toBe(1_000)
+    },
+  )
+
+  it('sells nothing in one that is over, though its disk had no room to say so', async () => {
+    const seller = await world.person('seller')
+    const { raw, link, lane, id } = await quarrel(world, seller)
+    await link.bind(lane)
+    const old = await seller.disk.copy()
+    await seller.node.close(id)
+    old.full = true
+    await seller.start(old)
+    seller.node.serve('file', { price: byteByByte, ...bytesOf(1_000) })
+    await expect.poll(() => seller.problems.map(({ code }) => code)).toContain('DISK_FULL')
+    const bringBack = away(seller)
+    old.full = false
+    // The buyer knows, and keeps silent.
+    raw.onMessage = () => true
+    const again = await raw.connect(seller.address)
+    again.send(raw.hello(again))
+    await again.next('hello')
+    const stream = await again.consume('file', lane)
+    await quiet(() => stream.bytes)
+    expect([stream.bytes, stream.over]).toEqual([0, false])
+    await bringBack()
+    expect(await stream.problem()).toBe('LANE_UNKNOWN')
+  })
+
+  it('signs and sends nothing to who asks all the same, though of another channel with it all is known', async () => {
+    const seller = await world.person('seller')
+    const { raw, link: before, lane, id } = await quarrel(world, seller)
+    await raw.open(before, 1_000n)
+    const bringBack = away(seller, id)
+    await seller.start()
     seller.node.serve('file', { price: byteByByte, ...bytesOf(1_000) })
     const link = await raw.connect(seller.address)
     for (const message of [raw.hello(link), { type: 'synced' } as const]) link.send(message)

@@ -105,6 +105,20 @@ describe('a lane', () => {
     await buyer.node.closeLane(id, { lane: 0n })
   })
 
+  it('that is paid on while its closing waits for the disk is closed by all that was paid', async () => {
+    const { raw, link, lane, id } = await quarrel(world, seller)
+    const handle = await link.bind(lane)
+    raw.claimOn = () => 120n
+    seller.disk.hold()
+    await raw.ledger.topUp(raw.channel(id).parameters, 0, 0, 2_000n)
+    await quiet(() => seller.disk.syncs)
+    const closing = seller.node.closeLane(id, { lane: 0n })
+    link.pay(RawLane.frame(handle, lane.voucher(120n)))
+    await quiet(() => seller.node.lane(id, 0n)?.claim)
+    seller.disk.release()
+    expect((await closing).complete?.body.outcome.balances).toEqual([[880n], [120n]])
+  })
+
   it('of others, or of nobody, is none of ours', async () => {
     const id = await bought(1_000)
     await expect(buyer.node.closeLane(id, { lane: 7n })).rejects.toMatchObject({

@@ -213,7 +213,6 @@ export class Node {
       asset: this.asset,
       lanes: this.#lanes,
       channel: (id) => this.#book.get(id),
-      ready: (link) => this.#peers.ready(link),
       ended: this.#ended.signal,
       onReceipt: (receipt) => this.events.emit('receipt', receipt),
       onProblem: (error) => this.#problem(error),

@@ -41,8 +41,6 @@ export type OffersPorts = Omit<Sale.SalePorts, 'find' | 'lane'> & {
   /** The node's own asset. */
   readonly asset: Address
   readonly channel: (id: Hex) => Channel | undefined
-  /** Resolves once we have shown on a link what we hold. */
-  readonly ready: (link: Link) => Promise<void>
   /** Aborts when the node ends. */
   readonly ended: AbortSignal
   readonly onReceipt: (receipt: Receipt.Signed) => void
@@ -149,7 +147,7 @@ export class Offers {
     link: Link,
     { channelId, lane: id, quote }: Sale.Opening,
   ): Promise<{ payee: Payee; lane: Lane }> {
-    await this.#ports.ready(link)
+    await link.until(() => link.isInformed)
     const channel = this.#ports.channel(channelId)
     const payee = this.#ports.lanes.payee(channelId, id)
     const lane = channel?.complete?.body.lanes.find((each) => each.id === id)

@@ -114,12 +114,6 @@ export class Peers {
     }
   }
 
-  /** Waits until we have shown on a link what we hold. */
-  ready(link: Link): Promise<void> {
-    const peer = this.#peer(link.connection)
-    return link.until(() => peer.isReady)
-  }
-
   /** Waits until both sides have shown on a link what they hold; before, nothing is signed. */
   inStep(link: Link, signal?: AbortSignal): Promise<void> {
     const peer = this.#peer(link.connection)

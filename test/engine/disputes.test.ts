@@ -220,6 +220,28 @@ describe('a state that was shown and is not the newest any more', () => {
     await expectOld(it, payee)
   })
 
+  it('is kept by a node whose disk had no room to say that the channel is challenged', async () => {
+    const { store, written } = silentAfter(2n)
+    const payee = await world.person('payee', { store })
+    const it = await quarrel(world, payee)
+    await pay(it, payee, 120n)
+    it.raw.claimOn = () => 120n
+    await lose(it, [{ type: 'lane-close', lane: 0n, claim: 120n }])
+    payee.disk.full = true
+    await post(it, 0)
+    await happened(it, 'answered')
+    await quiet(() => payee.problems.length)
+    const { channel } = payee.ledger
+    payee.ledger.channel = () => Promise.reject(new LedgerError('LEDGER_UNREACHABLE', 'Away.'))
+    payee.disk.full = false
+    const { signatures = [] } = it.states[2] ?? {}
+    it.link.send({ type: 'complete', channelId: it.id, version: 2n, signatures })
+    await written
+    await payee.crash()
+    payee.ledger.channel = channel
+    await expectOld(it, payee)
+  })
+
   it('is kept by a node whose tower brings the next, while its ledger is away', async () => {
     const tower = await world.watchtower('tower')
     const payee = await world.person('payee', { tower: tower.address })

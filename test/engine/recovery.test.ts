@@ -342,26 +342,27 @@ describe('a node whose ledger has not answered since its start, so that its chan
 
   it('asks again, for who comes back even after an error for good, and waits for no answer about others', async () => {
     const seller = await world.person('seller')
-    const made = [await quarrel(world, seller), await quarrel(world, seller, 'another buyer')]
-    const [first, last] = made.sort((one, other) => (one.id < other.id ? -1 : 1))
+    const one = await quarrel(world, seller)
+    const other = await quarrel(world, seller, 'another buyer')
+    const [first, { raw }] = one.id < other.id ? [one, other] : [other, one]
     const { channel } = seller.ledger
     // Nor does it hear of anything that happens.
     seller.ledger.events = async function* () {}
     const errors = ['LEDGER_UNREACHABLE', 'LEDGER_BEHIND'] as const
     const left = [...errors]
     seller.ledger.channel = async (id) => {
-      if (id === first?.id) await new Promise(() => undefined)
+      if (id === first.id) await new Promise(() => undefined)
       const code = left.shift()
       if (code !== undefined) throw new LedgerError(code, 'It is of no use now.')
       return channel(id)
     }
     await seller.start()
-    const link = await last?.raw.connect(seller.address)
-    link?.send(last?.raw.hello(link))
+    const link = await raw.connect(seller.address)
+    link.send(raw.hello(link))
     const codes = () => seller.problems.map(({ code }) => code)
     await expect.poll(codes, { timeout: 5_000 }).toEqual(errors)
-    await link?.connection.close()
-    await last?.raw.upgrade(seller.address)
+    await link.connection.close()
+    await raw.upgrade(seller.address)
   })
 
   it.each(['buyer', 'seller'] as const)(

@@ -612,6 +612,16 @@ describe('a seller', () => {
     await expectFree(id, stream, taken)
   })
 
+  it('that never says who it is gets the blame, and not our ledger', async () => {
+    const mute = await rawPeer(world, 'mute')
+    const refused = expect(buyer.node.quote(mute.address, 'file')).rejects.toMatchObject({
+      code: 'PEER_SILENT',
+      message: expect.stringMatching(/does not speak Sluice/),
+    })
+    await world.advance(16)
+    await refused
+  })
+
   it('that gives a lane no handle keeps its buyer no longer than the channel lives: the others go on', async () => {
     const { id } = await buyer.node.open(raw.address, { deposit: 200_000n })
     await buyer.node.challenge(id)

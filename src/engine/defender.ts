@@ -118,8 +118,8 @@ export class Defender {
   }
 
   /** Resolves once the tower, where there is one, has shown what it holds: before, nothing is signed. */
-  async consulted(): Promise<void> {
-    await this.#watch?.consulted()
+  async consulted(signal: AbortSignal = this.#ended): Promise<void> {
+    await this.#watch?.consulted(AbortSignal.any([signal, this.#ended]))
   }
 
   get watch(): WatchView | undefined {

@@ -175,7 +175,7 @@ export class Node {
     this.#peers = new Peers({
       ...ports,
       signing: keys.signing,
-      consulted: () => this.#defender.consulted(),
+      consulted: (signal) => this.#defender.consulted(signal),
       book: this.#book,
       lanes: this.#lanes,
       welcome: (offer, link) => this.#channels.welcome(offer, link),

@@ -37,7 +37,7 @@ export type PeersPorts = {
   /** Verifies large batches of vouchers on other threads; without one all are verified on this. */
   readonly verifier?: Verifier | undefined
   /** Resolves once our watchtower has shown what it holds. */
-  readonly consulted: () => Promise<void>
+  readonly consulted: (signal: AbortSignal) => Promise<void>
   readonly onPeer: (link: Link, connected: boolean) => void
   /** No connection to a peer is left. */
   readonly onLost: (signer: Address) => void
@@ -93,7 +93,7 @@ export class Peers {
     const { link } = this.#peer(connection)
     const done = new AbortController()
     let isConsulted = false
-    this.#ports.consulted().then(
+    this.#ports.consulted(connection.closed).then(
       () => {
         isConsulted = true
       },
@@ -172,7 +172,7 @@ export class Peers {
     const ours = { from: network.peer, to: link.peer }
     const speaker = Introduction.introduce(ledger.domain, crypto.secp256k1, signing, ours)
     link.send({ type: 'hello', ...speaker, payout: ledger.account })
-    await this.#ports.consulted()
+    await this.#ports.consulted(link.connection.closed)
     await link.until(() => link.introduction !== undefined)
     const signer = link.signer ?? '0x'
     await book.see(signer, link.connection.closed)

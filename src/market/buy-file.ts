@@ -86,6 +86,7 @@ export async function buyFile(
   const purchase = await node.consume(address, resource, {
     budget,
     purchase: note.purchase,
+    channel: note.channelId,
     acknowledge: 'manual',
     ...abortable,
   })

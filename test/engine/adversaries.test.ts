@@ -13,6 +13,7 @@ import { controlProtocol, payProtocol } from '../../src/engine/link.js'
 import { streamProtocol } from '../../src/engine/purchase.js'
 import * as Records from '../../src/engine/records.js'
 import { challengePeriod, createWorld, type Person, quiet, type World } from '../support/world.js'
+import { expectGivesUp } from './support/away.js'
 import { happened } from './support/quarrel.js'
 import { RawLane } from './support/raw-lane.js'
 import { oversized, type RawLink, type RawPeer, rawPeer, truncated } from './support/raw-peer.js'
@@ -614,12 +615,7 @@ describe('a seller', () => {
 
   it('that never says who it is gets the blame, and not our ledger', async () => {
     const mute = await rawPeer(world, 'mute')
-    const refused = expect(buyer.node.quote(mute.address, 'file')).rejects.toMatchObject({
-      code: 'PEER_SILENT',
-      message: expect.stringMatching(/does not speak Sluice/),
-    })
-    await world.advance(16)
-    await refused
+    await expectGivesUp(world, buyer, mute, 'PEER_SILENT', /does not speak Sluice/)
   })
 
   it('that gives a lane no handle keeps its buyer no longer than the channel lives: the others go on', async () => {

@@ -8,6 +8,7 @@ import * as Records from '../../src/engine/records.js'
 import * as Wire from '../../src/engine/wire.js'
 import { LedgerError } from '../../src/ledger/error.js'
 import { challengePeriod, createWorld, type Person, quiet, type World } from '../support/world.js'
+import { takeLedger } from './support/away.js'
 import * as Quarrel from './support/quarrel.js'
 import { RawLane } from './support/raw-lane.js'
 import { bytesOf, endlessBytes, take } from './support/wares.js'
@@ -173,18 +174,29 @@ for (const [what, ...ends] of [['a lane'], ['its channel', { type: 'final' }]] a
   })
 
 describe('a state that was shown and is not the newest any more', () => {
-  it('is kept, though its answer was not seen on the ledger before the next came', async () => {
+  /** A lane of 120 is to be closed: the payee has signed, and has not got the other signature. */
+  async function ending() {
     const { store, written } = silentAfter(2n)
     const payee = await world.person('payee', { store })
     const it = await quarrel(world, payee)
     await pay(it, payee, 120n)
     it.raw.claimOn = () => 120n
     await lose(it, [{ type: 'lane-close', lane: 0n, claim: 120n }])
+    return { it, payee, written }
+  }
+
+  /** Now it gets it. */
+  function complete({ link, id, states }: Quarrel.Quarrel): void {
+    const { signatures = [] } = states[2] ?? {}
+    link.send({ type: 'complete', channelId: id, version: 2n, signatures })
+  }
+
+  it('is kept, though its answer was not seen on the ledger before the next came', async () => {
+    const { it, payee, written } = await ending()
     const late = Quarrel.lag(payee.ledger)
     await post(it, 0)
     await happened(it, 'answered')
-    const { signatures = [] } = it.states[2] ?? {}
-    it.link.send({ type: 'complete', channelId: it.id, version: 2n, signatures })
+    complete(it)
     await written
     await payee.crash()
     late.catchUp()
@@ -192,28 +204,22 @@ describe('a state that was shown and is not the newest any more', () => {
   })
 
   it('is kept by a node that was killed after it had shown it, and takes the next once it has seen the ledger', async () => {
-    const { store, written } = silentAfter(2n)
-    const payee = await world.person('payee', { store })
-    const it = await quarrel(world, payee)
-    await pay(it, payee, 120n)
-    it.raw.claimOn = () => 120n
-    await lose(it, [{ type: 'lane-close', lane: 0n, claim: 120n }])
+    const { it, payee, written } = await ending()
     payee.disk.full = true
     await post(it, 0)
     await happened(it, 'answered')
     await payee.crash()
     payee.disk.full = false
-    const { channel } = payee.ledger
-    payee.ledger.channel = () => Promise.reject(new LedgerError('LEDGER_UNREACHABLE', 'Away.'))
+    const bringBack = takeLedger(payee)
     await payee.start()
     const link = await it.raw.connect(payee.address)
     link.send(it.raw.hello(link))
     await link.next('hello')
-    const complete = it.states[2]
-    link.send({ type: 'sync', channelId: it.id, complete, dropped: 0, refused: 0 })
+    const newest = { complete: it.states[2], dropped: 0, refused: 0 }
+    link.send({ type: 'sync', channelId: it.id, ...newest })
     await quiet(() => payee.node.channel(it.id))
     expect(payee.node.channel(it.id)?.complete?.version).toBe(1n)
-    payee.ledger.channel = channel
+    bringBack()
     await world.advance(1)
     await written
     await payee.crash()
@@ -221,24 +227,17 @@ describe('a state that was shown and is not the newest any more', () => {
   })
 
   it('is kept by a node whose disk had no room to say that the channel is challenged', async () => {
-    const { store, written } = silentAfter(2n)
-    const payee = await world.person('payee', { store })
-    const it = await quarrel(world, payee)
-    await pay(it, payee, 120n)
-    it.raw.claimOn = () => 120n
-    await lose(it, [{ type: 'lane-close', lane: 0n, claim: 120n }])
+    const { it, payee, written } = await ending()
     payee.disk.full = true
     await post(it, 0)
     await happened(it, 'answered')
     await quiet(() => payee.problems.length)
-    const { channel } = payee.ledger
-    payee.ledger.channel = () => Promise.reject(new LedgerError('LEDGER_UNREACHABLE', 'Away.'))
+    const bringBack = takeLedger(payee)
     payee.disk.full = false
-    const { signatures = [] } = it.states[2] ?? {}
-    it.link.send({ type: 'complete', channelId: it.id, version: 2n, signatures })
+    complete(it)
     await written
     await payee.crash()
-    payee.ledger.channel = channel
+    bringBack()
     await expectOld(it, payee)
   })
 
@@ -250,21 +249,19 @@ describe('a state that was shown and is not the newest any more', () => {
     const old = await payee.disk.copy()
     it.raw.claimOn = () => 120n
     await lose(it, [{ type: 'lane-close', lane: 0n, claim: 120n }])
-    const { signatures = [] } = it.states[2] ?? {}
-    it.link.send({ type: 'complete', channelId: it.id, version: 2n, signatures })
+    complete(it)
     const version = () => payee.node.channel(it.id)?.complete?.version
     await expect.poll(version).toBe(2n)
     await payee.node.watched()
     await payee.crash()
-    const { channel } = payee.ledger
-    payee.ledger.channel = () => Promise.reject(new LedgerError('LEDGER_UNREACHABLE', 'Away.'))
+    const bringBack = takeLedger(payee)
     await payee.start(old)
     await expect.poll(version).toBe(2n)
     // Nobody answers: the layer settles by what the payee's disk held before.
     await tower.crash()
     await post(it, 1)
     await payee.crash()
-    payee.ledger.channel = channel
+    bringBack()
     await expectOld(it, payee)
   })
 

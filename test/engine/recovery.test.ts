@@ -10,6 +10,7 @@ import type { Store, Write } from '../../src/engine/ports.js'
 import { LedgerError } from '../../src/ledger/error.js'
 import * as Disk from '../support/disk.js'
 import { createWorld, type Person, quiet, type World } from '../support/world.js'
+import { expectGivesUp, takeLedger } from './support/away.js'
 import { quarrel } from './support/quarrel.js'
 import { RawLane } from './support/raw-lane.js'
 import { rawPeer } from './support/raw-peer.js'
@@ -270,15 +271,11 @@ describe('a peer that has not shown what it holds', () => {
 })
 
 describe('a node whose ledger has not answered since its start, so that its channels may be over', () => {
-  /** Takes somebody's ledger away, or what it says of one channel; what is returned brings it back. */
-  function away({ ledger }: Person, only?: Hex): () => Promise<void> {
-    const { channel } = ledger
-    ledger.channel = async (id) => {
-      if (id === (only ?? id)) throw new LedgerError('LEDGER_UNREACHABLE', 'Away.')
-      return channel(id)
-    }
+  /** What is returned brings the ledger back, and lets the node ask it again. */
+  function away(person: Person, only?: Hex): () => Promise<void> {
+    const bringBack = takeLedger(person, only)
     return async () => {
-      ledger.channel = channel
+      bringBack()
       await world.advance(1)
     }
   }
@@ -289,17 +286,8 @@ describe('a node whose ledger has not answered since its start, so that its chan
     const { id } = await buyer.node.open(seller.address, { deposit: 100_000n })
     const bringBack = away(seller)
     await seller.start()
-    for (const [from, to, code, message] of [
-      [seller, buyer, 'LEDGER_UNREACHABLE', /^Our ledger/],
-      [buyer, seller, 'PEER_SILENT', /or ledger/],
-    ] as const) {
-      const refused = expect(from.node.quote(to.address, 'file')).rejects.toMatchObject({
-        code,
-        message: expect.stringMatching(message),
-      })
-      await world.advance(16)
-      await refused
-    }
+    await expectGivesUp(world, seller, buyer, 'LEDGER_UNREACHABLE', /^Our ledger/)
+    await expectGivesUp(world, buyer, seller, 'PEER_SILENT', /or ledger/)
     await bringBack()
     await expectPays(buyer, seller, id, 'file')
   })

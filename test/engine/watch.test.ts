@@ -4,6 +4,7 @@ import { Watch, type WatchPorts } from '../../src/engine/watch.js'
 import { connectLedger, createLedger, loadEngine } from '../../src/sluice.js'
 import { createWorld } from '../support/world.js'
 import { filler } from '../vectors/reference.js'
+import { expectGivesUp } from './support/away.js'
 import { pay, quarrel } from './support/quarrel.js'
 
 it.each([
@@ -46,17 +47,8 @@ it('who waits for a tower that is away says so, and is not taken for the peer th
   await away.crash()
   const client = await world.person('client', { tower: address })
   const peer = await world.person('peer')
-  for (const [from, to, code, message] of [
-    [client, peer, 'TOWER_AWAY', /^Our watchtower/],
-    [peer, client, 'PEER_SILENT', /its own watchtower/],
-  ] as const) {
-    const refused = expect(from.node.quote(to.address, 'file')).rejects.toMatchObject({
-      code,
-      message: expect.stringMatching(message),
-    })
-    await world.advance(16)
-    await refused
-  }
+  await expectGivesUp(world, client, peer, 'TOWER_AWAY', /^Our watchtower/)
+  await expectGivesUp(world, peer, client, 'PEER_SILENT', /its own watchtower/)
   await world.close()
 })
 

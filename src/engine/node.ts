@@ -70,6 +70,8 @@ export type ConsumeOptions = {
   readonly channel?: Hex
   /** When bytes count as durable: once the next are asked for (`auto`), or only by `acknowledge`. */
   readonly acknowledge?: 'auto' | 'manual'
+  /** Told below which offset everything is acknowledged, once a crash cannot undo that: it would resume there. */
+  readonly onAcknowledged?: (offset: bigint) => void
   /** Cuts the purchase off. */
   readonly signal?: AbortSignal
 }
@@ -366,18 +368,10 @@ export class Node {
       await this.#peers.bind(link, payer, signal)
       const { crypto, ledger, keys, network } = this.#ports
       const ports = { crypto, domain: ledger.domain, session: keys.session, peer: network.peer }
-      const purchase = new Purchase.Purchase(
-        ports,
-        link,
-        payer,
-        link.signer ?? zeroAddress,
-        asked,
-        {
-          purchase: id,
-          budget,
-          acknowledge: options.acknowledge ?? 'auto',
-        },
-      )
+      const payee = link.signer ?? zeroAddress
+      const { acknowledge = 'auto', onAcknowledged } = options
+      const wanted = { purchase: id, budget, acknowledge, onAcknowledged }
+      const purchase = new Purchase.Purchase(ports, link, payer, payee, asked, wanted)
       const abort = (): void => purchase.abort()
       signal?.addEventListener('abort', abort, { once: true })
       if (signal?.aborted) abort()

@@ -35,6 +35,8 @@ export type PurchaseOptions = {
   readonly budget: bigint | undefined
   /** When bytes count as durable: once the next are asked for, or only by `acknowledge`. */
   readonly acknowledge: 'auto' | 'manual'
+  /** Told below which offset everything is acknowledged, once a crash cannot undo that. */
+  readonly onAcknowledged: ((offset: bigint) => void) | undefined
 }
 
 /** A quote with the nonce that an opening is to be signed for. */
@@ -90,6 +92,7 @@ export class Purchase implements AsyncIterable<Uint8Array> {
   readonly #asked: Asked
   readonly #payee: Address
   readonly #mode: 'auto' | 'manual'
+  readonly #onAcknowledged: PurchaseOptions['onAcknowledged']
   readonly #limit: bigint
   readonly #changed = new Notifier()
   #position: bigint
@@ -117,6 +120,7 @@ export class Purchase implements AsyncIterable<Uint8Array> {
     this.#payee = payee
     this.#asked = asked
     this.#mode = options.acknowledge
+    this.#onAcknowledged = options.onAcknowledged
     this.id = options.purchase
     this.channelId = payer.channelId
     this.lane = payer.id
@@ -163,7 +167,10 @@ export class Purchase implements AsyncIterable<Uint8Array> {
     const limit = this.#limit <= offsetMax ? this.#limit : undefined
     return this.#payer
       .start(purchase, this.quote, offset, {
-        acknowledge: (upTo) => this.#write(StreamFrame.encodeAcknowledgement(upTo)),
+        acknowledge: (upTo) => {
+          this.#write(StreamFrame.encodeAcknowledgement(upTo))
+          this.#onAcknowledged?.(upTo)
+        },
         fail: (error) => this.#fail(error),
       })
       .then(() => this.#send({ type: 'open', channelId, lane, purchase, offset, limit, signature }))

@@ -24,7 +24,7 @@ export type BuyFileOptions = {
   /** Stops without draining: the same call resumes. */
   readonly signal?: AbortSignal
   readonly onStart?: (purchase: Purchase) => void
-  /** Bytes on disk and paid for, or about to be. */
+  /** Bytes on disk and acknowledged, paid or about to be: after a crash the purchase goes on there. */
   readonly onProgress?: (bytes: bigint) => void
 }
 
@@ -63,7 +63,7 @@ export async function buyFile(
   address: string,
   options: BuyFileOptions,
 ): Promise<BoughtFile> {
-  const { out, budget, resource = '', signal } = options
+  const { out, budget, resource = '', signal, onProgress } = options
   const abortable = signal === undefined ? {} : { signal }
   const found = await readNote(out)
   const note: Note = found ?? { purchase: toHex(randomBytes(32)) }
@@ -88,10 +88,11 @@ export async function buyFile(
     purchase: note.purchase,
     channel: note.channelId,
     acknowledge: 'manual',
+    ...(onProgress === undefined ? {} : { onAcknowledged: onProgress }),
     ...abortable,
   })
   options.onStart?.(purchase)
-  const sha256 = await download(purchase, partOf(out), options)
+  const sha256 = await download(purchase, partOf(out))
   const receipt = await purchase.receipt
   const { quote, channelId } = purchase
   if (receipt.offset !== quote.size)
@@ -168,17 +169,10 @@ async function checkChannel(node: Node, out: string, { channelId }: Note): Promi
 }
 
 /** Writes what arrives; returns the SHA-256 of the whole file. */
-async function download(
-  purchase: Purchase,
-  path: string,
-  { onProgress }: BuyFileOptions,
-): Promise<Uint8Array> {
+async function download(purchase: Purchase, path: string): Promise<Uint8Array> {
   let file: PartFile | undefined
   try {
-    file = await PartFile.open(path, purchase.position, (offset) => {
-      purchase.acknowledge(offset)
-      onProgress?.(offset)
-    })
+    file = await PartFile.open(path, purchase.position, (offset) => purchase.acknowledge(offset))
     for await (const data of purchase) await file.write(data)
     return await file.finish()
   } catch (cause) {

@@ -227,7 +227,7 @@ describe('a walk', () => {
     await on.chain.advance(61)
     for (let lane = 0n; lane < 12n; lane++) {
       const digits = 1 + below(4)
-      const length = 1 + below(1_024 / digits)
+      const length = 1 + below(Math.floor(1_024 / digits))
       const indices = Array.from({ length: digits }, () => below(length + 1))
       const radix = digits === 1 ? 1 : 2 + below(9)
       const promise = { lane, base: 3n, indices, length, radix, epoch: 1 + below(2 ** 32 - 1) }

@@ -58,6 +58,8 @@ export type ChannelsPorts = {
 export type OpenOptions = {
   /** What we put in, all of it reserved on one lane to the peer. */
   readonly deposit: bigint
+  /** A channel that can still pay this much will do; `deposit` unless told. */
+  readonly enough?: bigint
   readonly asset?: Address
   readonly signal?: AbortSignal
 }
@@ -96,9 +98,9 @@ export class Channels {
     this.#closing = new Closing(ports)
   }
 
-  /** The channel with one peer that can still pay `deposit`, or a new one; live, its money on one lane. */
+  /** The channel with one peer that can still pay `enough`, or a new one; live, its money on one lane. */
   async open(address: string, options: OpenOptions): Promise<Channel> {
-    const { deposit, signal } = options
+    const { deposit, enough = deposit, signal } = options
     const asset = parseAddress(options.asset ?? this.#ports.asset)
     const link = await this.#ports.contacts.connect(address, signal)
     const signer = link.signer ?? zeroAddress
@@ -108,7 +110,7 @@ export class Channels {
         (channel) =>
           isPair(channel) &&
           channel.parameters.assets[0] === asset &&
-          this.#spendable(channel) >= deposit,
+          this.#spendable(channel) >= enough,
       )
     const alive = whileOpen([link], signal)
     if (known === undefined) this.#checkWorth(asset, deposit)

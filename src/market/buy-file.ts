@@ -68,18 +68,21 @@ export async function buyFile(
   const found = await readNote(out)
   const note: Note = found ?? { purchase: toHex(randomBytes(32)) }
   if (note.done !== undefined) return finish(out, note, note.done)
+  let offer: Quote | undefined
   if (found === undefined) {
-    const quote = await node.quote(address, resource, abortable)
-    checkPrice(quote.price)
-    const present = await findFile(out, quote, signal)
+    offer = await askFor(node, address, resource, signal)
+    const present = await findFile(out, offer, signal)
     if (present !== undefined) return present
-    checkAsset(quote, node.asset)
-    checkBudget(quote, budget)
+    checkAsset(offer, node.asset)
+    checkBudget(offer, budget)
     await writeNote(out, note)
   }
   await checkChannel(node, out, note)
   if (note.channelId === undefined || node.channel(note.channelId)?.phase !== 'live') {
-    const channel = await node.open(address, { deposit: budget, ...abortable })
+    offer ??= await askFor(node, address, resource, signal)
+    // One that was kept will do, if it holds what the file costs.
+    const enough = checkBudget(offer, budget)
+    const channel = await node.open(address, { deposit: budget, enough, ...abortable })
     note.channelId = channel.id
     await writeNote(out, note)
   }
@@ -113,6 +116,23 @@ export async function buyFile(
   }
   await writeNote(out, { ...note, channelId, done })
   return { ...(await finish(out, { ...note, channelId }, done)), receipt }
+}
+
+/** What the file costs. @throws FileError `PRICE_UNFIT`, `NOT_A_FILE` */
+async function askFor(
+  node: Node,
+  address: string,
+  resource: string,
+  signal: AbortSignal | undefined,
+): Promise<Quote> {
+  const quote = await node.quote(address, resource, signal === undefined ? {} : { signal })
+  checkPrice(quote.price)
+  if (quote.size === undefined)
+    throw new FileError(
+      'NOT_A_FILE',
+      `"${quote.resource}" is a stream of no known size, not a file; node.consume() takes such. Nothing was paid.`,
+    )
+  return quote
 }
 
 /** All is bought: the file gets its name, unless it has it. */

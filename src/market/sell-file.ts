@@ -133,7 +133,8 @@ export class FileError extends SluiceError {
       | 'CHANNEL_CLOSED'
       | 'DISK_FULL'
       | 'SELLER_STOPPED'
-      | 'PRICE_UNFIT',
+      | 'PRICE_UNFIT'
+      | 'NOT_A_FILE',
     message: string,
     options: { cause?: unknown } = {},
   ) {

@@ -1,10 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import * as Price from '../../src/core/price.js'
 import { buyFile } from '../../src/market/buy-file.js'
-import { bytesOf, content } from '../engine/support/wares.js'
+import { bytesOf, content, endlessBytes } from '../engine/support/wares.js'
 import { createWorld, type Person, type World } from '../support/world.js'
 
 let world: World
@@ -26,14 +26,18 @@ afterEach(async () => {
   await world.close()
 })
 
-it('a file is paid by the channel that was opened for it, not by another one that is kept', async () => {
+it.each([
+  ['holds what it costs', 1_000n],
+  ['holds less', 999n],
+])('a file is paid by a channel that was kept, if that %s', async (_, deposit) => {
   seller.node.serve('file', { price: Price.parse('1/B'), ...bytesOf(1_000) })
-  const kept = await buyer.node.open(seller.address, { deposit: 5_000n })
+  const kept = await buyer.node.open(seller.address, { deposit })
   const { channelId, owed } = await buyFile(buyer.node, seller.address, { out, budget: 6_000n })
   expect(readFileSync(out).length).toBe(1_000)
   expect(owed).toBe(1_000n)
-  expect(channelId).not.toBe(kept.id)
-  expect(buyer.node.lane(kept.id, 0n)?.claim).toBe(0n)
+  const isKept = channelId === kept.id
+  expect(isKept).toBe(deposit >= owed)
+  expect(buyer.node.lane(kept.id, 0n)?.claim).toBe(isKept ? owed : 0n)
 })
 
 it('goes on where it said it was, if it dies at that very moment', async () => {
@@ -62,4 +66,12 @@ it('goes on where it said it was, if it dies at that very moment', async () => {
   })
   expect(from).toBe(reached)
   expect(readFileSync(out).equals(content(size))).toBe(true)
+})
+
+it('takes a stream of no known size for no file, and pays nothing', async () => {
+  seller.node.serve('radio', { price: Price.parse('1/B'), ...endlessBytes() })
+  const buying = buyFile(buyer.node, seller.address, { out, budget: 6_000n })
+  await expect(buying).rejects.toMatchObject({ code: 'NOT_A_FILE' })
+  expect(buyer.node.channels()).toEqual([])
+  expect(readdirSync(directory)).toEqual([])
 })

@@ -291,6 +291,10 @@ export function release(meter: Meter, id: Hex, sent: bigint): Meter {
 /** The purchase is drained: everything sent was acknowledged. */
 export const finish = (meter: Meter, id: Hex): Meter => replace(meter, id, { finished: true })
 
+/** Whether no purchase is to be resumed. */
+export const isFinished = ({ purchases }: Meter): boolean =>
+  purchases.every(({ finished }) => finished)
+
 function replace(meter: Meter, id: Hex, change: Partial<Purchase>): Meter {
   const { owed, committed, places } = sums(meter)
   const at = places.get(id)

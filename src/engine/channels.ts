@@ -58,7 +58,10 @@ export type ChannelsPorts = {
 export type OpenOptions = {
   /** What we put in, all of it reserved on one lane to the peer. */
   readonly deposit: bigint
-  /** A channel that can still pay this much will do; `deposit` unless told. */
+  /**
+   * An older channel will do that can still pay this much, if no purchase in it is left to be resumed. Unless
+   * told, any that can still pay `deposit`.
+   */
   readonly enough?: bigint
   readonly asset?: Address
   readonly signal?: AbortSignal
@@ -98,25 +101,26 @@ export class Channels {
     this.#closing = new Closing(ports)
   }
 
-  /** The channel with one peer that can still pay `enough`, or a new one; live, its money on one lane. */
+  /** A channel with one peer that will do, or a new one; live, its money on one lane. */
   async open(address: string, options: OpenOptions): Promise<Channel> {
-    const { deposit, enough = deposit, signal } = options
+    const { deposit, signal } = options
     const asset = parseAddress(options.asset ?? this.#ports.asset)
     const link = await this.#ports.contacts.connect(address, signal)
-    const signer = link.signer ?? zeroAddress
     const known = this.#ports.book
-      .with(signer)
-      .find(
-        (channel) =>
-          isPair(channel) &&
-          channel.parameters.assets[0] === asset &&
-          this.#spendable(channel) >= enough,
-      )
+      .with(link.signer ?? zeroAddress)
+      .find((channel) => channel.parameters.assets[0] === asset && this.#willDo(channel, options))
     const alive = whileOpen([link], signal)
     if (known === undefined) this.#checkWorth(asset, deposit)
     const id = known?.id ?? (await this.#propose([link], [asset], [[deposit], [0n]], []))
     const channel = await this.#live(id, alive)
     return this.#reserve(channel, alive)
+  }
+
+  #willDo(channel: Channel, { deposit, enough }: OpenOptions): boolean {
+    if (!isPair(channel)) return false
+    if (enough === undefined) return this.#spendable(channel) >= deposit
+    const { payers } = this.#ports.lanes.of(channel.id)
+    return this.#spendable(channel) >= enough && payers.every(({ isFinished }) => isFinished)
   }
 
   /** A new channel with several peers, funded and live; lanes are opened by `openLane`. */

@@ -289,8 +289,8 @@ export class Node {
   }
 
   /**
-   * The channel with the peer that can still pay `enough`, or a new one that holds `deposit`: opened, funded
-   * and live, its whole deposit reserved on one lane to the peer. With several peers: a new channel that all of
+   * The channel with the peer that can still pay `deposit`, or a new one that holds it: opened, funded and
+   * live, its whole deposit reserved on one lane to the peer. With several peers: a new channel that all of
    * them sign and fund, each what `deposits` says; seats are ours, then theirs in order. Its lanes are opened
    * by `openLane`.
    * @throws ChannelsError, BookError, NetworkError

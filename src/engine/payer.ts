@@ -121,6 +121,11 @@ export class Payer {
     return this.#running.size === 0
   }
 
+  /** Whether no purchase that was begun here is to be resumed. */
+  get isFinished(): boolean {
+    return Meter.isFinished(this.#meter)
+  }
+
   /** What a purchase was acknowledged to; undefined where it is unknown. */
   acknowledged(purchase: Hex): bigint | undefined {
     return Meter.find(this.#meter, purchase)?.acknowledged

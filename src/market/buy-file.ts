@@ -80,7 +80,7 @@ export async function buyFile(
   await checkChannel(node, out, note)
   if (note.channelId === undefined || node.channel(note.channelId)?.phase !== 'live') {
     offer ??= await askFor(node, address, resource, signal)
-    // One that was kept will do, if it holds what the file costs.
+    // One that was kept will do, if it holds what the file costs and nothing else is to go on with it.
     const enough = checkBudget(offer, budget)
     const channel = await node.open(address, { deposit: budget, enough, ...abortable })
     note.channelId = channel.id

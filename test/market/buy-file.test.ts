@@ -68,6 +68,24 @@ it('goes on where it said it was, if it dies at that very moment', async () => {
   expect(readFileSync(out).equals(content(size))).toBe(true)
 })
 
+it('leaves a channel alone by which another file is to be bought to its end', async () => {
+  seller.node.serve('long', { price: Price.parse('1/B'), ...bytesOf(2_000_000) })
+  seller.node.serve('short', { price: Price.parse('1/B'), ...bytesOf(10) })
+  const long = { out, budget: 3_000_000n, resource: 'long' }
+  const interrupt = new AbortController()
+  const { signal } = interrupt
+  const onProgress = (): void => interrupt.abort()
+  await expect(
+    buyFile(buyer.node, seller.address, { ...long, signal, onProgress }),
+  ).rejects.toMatchObject({ code: 'ABORTED' })
+  const short = { out: `${out}.short`, budget: 20n, resource: 'short' }
+  const bought = await buyFile(buyer.node, seller.address, short)
+  await buyer.node.close(bought.channelId ?? '0x')
+  const { channelId, owed } = await buyFile(buyer.node, seller.address, long)
+  expect(channelId).not.toBe(bought.channelId)
+  expect(owed).toBe(2_000_000n)
+})
+
 it('takes a stream of no known size for no file, and pays nothing', async () => {
   seller.node.serve('radio', { price: Price.parse('1/B'), ...endlessBytes() })
   const buying = buyFile(buyer.node, seller.address, { out, budget: 6_000n })

@@ -99,6 +99,10 @@ export class Purchase implements AsyncIterable<Uint8Array> {
   #acknowledged: bigint
   #end: (StreamMessage & { type: 'end' }) | undefined
   #draining = false
+  /** The last read: one at a time, or each would miss a part of the stream. */
+  #last: Promise<unknown> = Promise.resolve()
+  /** Whoever stops the stream takes the rest of it; settles at its end. */
+  #rest: Promise<undefined> | undefined
   /** Resolves once the provider was told where to begin, or that failed: nothing is said before. */
   readonly #opened: Promise<void>
   #failure: unknown
@@ -169,7 +173,7 @@ export class Purchase implements AsyncIterable<Uint8Array> {
       .start(purchase, this.quote, offset, {
         acknowledge: (upTo) => {
           this.#write(StreamFrame.encodeAcknowledgement(upTo))
-          this.#onAcknowledged?.(upTo)
+          this.#tell(upTo)
         },
         fail: (error) => this.#fail(error),
       })
@@ -188,11 +192,28 @@ export class Purchase implements AsyncIterable<Uint8Array> {
     this.#changed.notify()
   }
 
-  /** Ends the stream: what is on its way is received, acknowledged and paid. Resolves with the receipt. */
+  /** What the owner's callback throws ends this purchase, and none of those that share its lane. */
+  #tell(upTo: bigint): void {
+    try {
+      this.#onAcknowledged?.(upTo)
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  /**
+   * Ends the stream: what is on its way is received, acknowledged and paid; an iteration yields no more of it.
+   * Resolves with the receipt.
+   */
   async stop(reason: Receipt.Reason = 'consumer-stopped'): Promise<Receipt.Signed> {
     this.#drain(reason)
-    while ((await this.#next()) !== undefined);
+    this.#rest ??= this.#skip()
+    await this.#rest
     return this.receipt
+  }
+
+  async #skip(): Promise<undefined> {
+    while ((await this.#next()) !== undefined);
   }
 
   /** Cuts the stream off: what was acknowledged is billed, no more, and the purchase can be resumed. */
@@ -207,7 +228,7 @@ export class Purchase implements AsyncIterable<Uint8Array> {
         if (this.#mode === 'auto') this.acknowledge(this.#position)
         if (this.#position >= this.#limit && this.#position !== this.quote.size)
           this.#drain('budget-exhausted')
-        const data = await this.#next()
+        const data = await (this.#rest ?? this.#next())
         if (data === undefined) break
         yield data
       }
@@ -230,8 +251,14 @@ export class Purchase implements AsyncIterable<Uint8Array> {
     void this.#opened.then(() => this.#send({ type: 'drain', reason }))
   }
 
-  /** The next bytes, undefined at the end. While draining, what arrives is acknowledged as it comes. */
-  async #next(): Promise<Uint8Array | undefined> {
+  /** The next bytes, undefined at the end. Who asks while another one waits for them gets those that follow. */
+  #next(): Promise<Uint8Array | undefined> {
+    const next = this.#last.then(() => this.#read())
+    this.#last = next.catch(() => undefined)
+    return next
+  }
+
+  async #read(): Promise<Uint8Array | undefined> {
     if (this.#failure !== undefined) throw this.#failure
     if (this.#end !== undefined) return undefined
     try {

@@ -100,6 +100,54 @@ describe('a consumer that breaks off', () => {
   })
 })
 
+describe('a stream that is stopped from outside its loop', () => {
+  it('ends the loop at a whole piece of what came, and is receipted', async () => {
+    seller.node.serve('live', { price: byteByByte, ...endlessBytes() })
+    const { id } = await buyer.node.open(seller.address, { deposit: 1_000_000n })
+    const purchase = await buyer.node.consume(seller.address, 'live')
+    const parts: Uint8Array[] = []
+    const looping = (async () => {
+      for await (const data of purchase) parts.push(new Uint8Array(data))
+    })()
+    // While the loop waits for the next bytes, and twice: an owner may be impatient.
+    const [receipt, again] = await Promise.all([purchase.stop(), purchase.stop()])
+    await looping
+    expect(receipt).toMatchObject({ reason: 'consumer-stopped' })
+    expect(again).toEqual(receipt)
+    const bytes = Buffer.concat(parts)
+    expect(bytes.equals(content(bytes.length))).toBe(true)
+    expect(await settled(id)).toBe(receipt.owed)
+  })
+
+  it('is receipted while its source yields nothing', async () => {
+    async function* open() {
+      yield content(1_000)
+      await new Promise(() => undefined)
+    }
+    seller.node.serve('live', { price: byteByByte, open })
+    await buyer.node.open(seller.address, { deposit: 1_000_000n })
+    const purchase = await buyer.node.consume(seller.address, 'live')
+    const data = purchase[Symbol.asyncIterator]()
+    await data.next()
+    const waiting = data.next()
+    expect(await purchase.stop()).toMatchObject({ offset: 1_000n, reason: 'consumer-stopped' })
+    expect(await waiting).toMatchObject({ done: true })
+  })
+})
+
+it('a consumer that chokes on what it is told ends its own purchase, and not those that share its lane', async () => {
+  seller.node.serve('file', { price: byteByByte, ...bytesOf(400_000) })
+  await buyer.node.open(seller.address, { deposit: 1_000_000n })
+  const onAcknowledged = (): void => {
+    throw new Error('a full disk')
+  }
+  const choking = await buyer.node.consume(seller.address, 'file', { onAcknowledged })
+  const other = await buyer.node.consume(seller.address, 'file')
+  const failed = expect(take(choking)).rejects.toThrow('a full disk')
+  expect(await take(other)).toHaveLength(400_000)
+  await failed
+})
+
 describe('a provider that withdraws', () => {
   it('drains its running streams: delivered is paid and receipted, the rest is not', async () => {
     const withdraw = new AbortController()

@@ -50,7 +50,10 @@ export type Asked = {
 /** Opens a substream and asks what `resource` costs. @throws what the provider refuses it with */
 export async function ask(link: Link, resource: string, signal?: AbortSignal): Promise<Asked> {
   const stream = await link.connection.open(streamProtocol, signal === undefined ? {} : { signal })
+  const leave = (): void => stream.abort(unanswered)
+  signal?.addEventListener('abort', leave)
   try {
+    if (signal?.aborted) leave()
     const reader = new StreamFrame.StreamReader(stream)
     stream.send(StreamFrame.encodeMessage({ type: 'ask', resource }))
     const answer = await reader.next()
@@ -63,6 +66,8 @@ export async function ask(link: Link, resource: string, signal?: AbortSignal): P
   } catch (error) {
     stream.abort(error instanceof Error ? error : new PurchaseError('ABORTED', String(error)))
     throw error
+  } finally {
+    signal?.removeEventListener('abort', leave)
   }
 }
 
@@ -356,6 +361,11 @@ export class PurchaseError extends SluiceError {
     this.name = 'PurchaseError'
   }
 }
+
+const unanswered = new PurchaseError(
+  'ABORTED',
+  'Asking for the price was interrupted before the provider answered; nothing was paid.',
+)
 
 const lostConnection = new PurchaseError(
   'CONNECTION_LOST',

@@ -631,6 +631,17 @@ describe('a seller', () => {
     await link.next('synced')
   })
 
+  it('that never quotes a price is waited for until the buyer has enough of it', async () => {
+    for (const begin of ['quote', 'consume'] as const) {
+      const impatience = new AbortController()
+      const { signal } = impatience
+      raw.onStream = async () => impatience.abort()
+      await expect(buyer.node[begin](raw.address, 'file', { signal })).rejects.toMatchObject({
+        code: 'ABORTED',
+      })
+    }
+  })
+
   it('that has sent its receipt may send on and on, and nothing of it is kept', async () => {
     const { ledger } = raw
     let sent: Promise<void> | undefined

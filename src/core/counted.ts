@@ -34,6 +34,12 @@ export function reliable(channel: Channel, id: bigint): Lane.Lane | undefined {
   return { ...lane, reserved: Amount.larger(0n, least - lane.folded) }
 }
 
+/** Whether a change that is under way closes a lane: nothing is to begin on it. */
+export const isClosing = ({ proposals }: Channel, id: bigint): boolean =>
+  proposals.some(({ updates }) =>
+    updates.some((update) => update.type === 'lane-close' && update.lane === id),
+  )
+
 /** What our seat has free of an asset (its index). */
 export const balance = (channel: Channel, asset = 0): bigint =>
   contents(channel)

@@ -223,6 +223,12 @@ export class Channels {
     return complete?.body.outcome.balances[seat]?.[0] ?? 0n
   }
 
+  /** Whether a purchase may begin on a lane of ours. */
+  isUsable({ channelId, id }: Payer): boolean {
+    const channel = this.#ports.book.decided(channelId)
+    return channel?.phase === 'live' && !Counted.isClosing(channel, id)
+  }
+
   /** What a lane of ours can still pay. */
   free(payer: Payer): bigint {
     const channel = this.#ports.book.get(payer.channelId)

@@ -51,13 +51,18 @@ export class Closing {
     const { book, lanes, peers, contacts } = this.#ports
     const { id } = channel
     const links = await contacts.linksTo(channel, signal)
-    if (!lanes.isIdle(id)) throw running('Streams of this channel are running; drain them first.')
+    const checkIdle = (): void => {
+      if (!lanes.isIdle(id)) throw running('Streams of this channel are running; drain them first.')
+    }
+    checkIdle()
     const alive = whileOpen(links, signal)
     for (const payer of lanes.of(id).payers) await this.#pay(payer, links, alive)
     await this.#insist(async () => {
       const told = await peers.settle(id, links, alive)
       const updates = (now: Channel): readonly Update[] | undefined => {
         if (now.phase !== 'live' && now.phase !== 'challenged') return undefined
+        // One may have begun while the others paid; from here on none does.
+        checkIdle()
         const closed = (now.complete?.body.lanes ?? []).map((lane) => {
           const isOurs = lane.payer === now.seat || lane.payee === now.seat
           return close(lane, isOurs ? lanes.due(id, lane.id) : (told.get(lane.id) ?? 0n))
@@ -75,11 +80,15 @@ export class Closing {
     if (payer === undefined && payee === undefined)
       throw new ClosingError('LANE_UNKNOWN', `There is no lane ${id} of ours in this channel.`)
     const links = await contacts.linksTo(channel, signal)
-    if (payer?.isIdle === false || payee?.hasStreams)
-      throw running('Streams of this lane are running; drain them first.')
+    const checkIdle = (): void => {
+      if (payer?.isIdle === false || payee?.hasStreams)
+        throw running('Streams of this lane are running; drain them first.')
+    }
+    checkIdle()
     const alive = whileOpen(links, signal)
     if (payer !== undefined) await this.#pay(payer, links, alive)
     const updates = ({ complete }: Channel): readonly Update[] | undefined => {
+      checkIdle()
       const lane = complete?.body.lanes.find((each) => each.id === id)
       return lane && [close(lane, lanes.due(channel.id, id))]
     }

@@ -394,9 +394,8 @@ export class Node {
     { budget, channel }: ConsumeOptions,
   ): Payer {
     const total = checkBudget(quote, budget)
-    const isWanted = ({ channelId }: Payer): boolean =>
-      (channel === undefined || channel === channelId) &&
-      this.#book.get(channelId)?.phase === 'live'
+    const isWanted = (payer: Payer): boolean =>
+      (channel === undefined || channel === payer.channelId) && this.#channels.isUsable(payer)
     const payers = this.#lanes.paying(link.signer ?? zeroAddress, quote.asset).filter(isWanted)
     const begun = payers.find((payer) => payer.acknowledged(purchase) !== undefined)
     const payer = begun ?? payers.find((each) => this.#channels.free(each) >= total)

@@ -105,6 +105,39 @@ describe('a lane', () => {
     await buyer.node.closeLane(id, { lane: 0n })
   })
 
+  it('that is being closed begins no purchase and goes on with none', async () => {
+    seller.node.serve('radio', { price, ...endlessBytes() })
+    const { id } = await buyer.node.open(seller.address, { deposit })
+    const first = await buyer.node.consume(seller.address, 'radio')
+    first.abort()
+    seller.disk.hold()
+    const closing = buyer.node.closeLane(id, { lane: 0n })
+    await expect.poll(() => buyer.node.channel(id)?.proposals).toHaveLength(1)
+    for (const options of [{}, { purchase: first.id }])
+      await expect(buyer.node.consume(seller.address, 'radio', options)).rejects.toMatchObject({
+        code: 'NO_CHANNEL',
+      })
+    seller.disk.release()
+    await closing
+  })
+
+  it.each(['close', 'closeLane'] as const)(
+    'is not closed by %s under a stream that begins meanwhile',
+    async (how) => {
+      seller.node.serve('file', { price, ...bytesOf(50_000) })
+      const { id } = await buyer.node.open(seller.address, { deposit })
+      await buyer.node.quote(seller.address)
+      buyer.disk.hold()
+      const closing = buyer.node[how](id, { lane: 0n })
+      const refused = expect(closing).rejects.toMatchObject({ code: 'STREAMS_RUNNING' })
+      const purchase = await buyer.node.consume(seller.address, 'file')
+      buyer.disk.release()
+      await refused
+      expect(await take(purchase)).toHaveLength(50_000)
+      expect(seller.node.lane(id, 0n)?.claim).toBe(50_000n)
+    },
+  )
+
   it('that is paid on while its closing waits for the disk is closed by all that was paid', async () => {
     const { raw, link, lane, id } = await quarrel(world, seller)
     const handle = await link.bind(lane)

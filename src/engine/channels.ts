@@ -208,14 +208,19 @@ export class Channels {
     return book.change(channel.id, open, signal)
   }
 
-  /** What we can still pay in a channel: our balance, and what our lanes reserve and do not owe. */
+  /**
+   * The most that one purchase can cost in a channel: a lane pays for all of it, one that we have or the one that
+   * our balance makes.
+   */
   #spendable(channel: Channel): bigint {
     if (channel.phase === 'opening' || channel.phase === 'funding')
       return channel.parameters.deposits[channel.seat]?.[0] ?? 0n
     if (channel.phase !== 'live') return -1n
-    return this.#ports.lanes
-      .of(channel.id)
-      .payers.reduce((sum, payer) => sum + this.free(payer), this.#unreserved(channel))
+    return peersOf(channel)
+      .flatMap(({ signer }) => this.#ports.lanes.paying(signer, channel.parameters.assets[0]))
+      .filter(({ channelId }) => channelId === channel.id)
+      .map((payer) => this.free(payer))
+      .reduce(Amount.larger, this.#unreserved(channel))
   }
 
   /** Our balance in the newest complete state: what a lane-open under way takes from it is still to be spent here. */
@@ -229,12 +234,12 @@ export class Channels {
     return channel?.phase === 'live' && !Counted.isClosing(channel, id)
   }
 
-  /** What a lane of ours can still pay. */
+  /** What a lane of ours can still pay, beside what is being bought by it. */
   free(payer: Payer): bigint {
     const channel = this.#ports.book.get(payer.channelId)
     const lane = channel && Counted.reliable(channel, payer.id)
     if (lane === undefined) return 0n
-    return Lane.capacity(lane) - Amount.larger(payer.owed, payer.promised)
+    return Lane.capacity(lane) - Amount.larger(payer.expected, payer.promised)
   }
 
   /** Opens a lane from us to another seat, out of our balance; returns its id. */

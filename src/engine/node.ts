@@ -364,8 +364,10 @@ export class Node {
     const asked = await Purchase.ask(link, resource, signal)
     try {
       checkAsset(asked.quote, parseAddress(options.asset ?? this.asset))
-      const payer = this.#payerFor(link, asked.quote, id, options)
-      await this.#peers.bind(link, payer, signal)
+      let payer = this.#payerFor(link, asked.quote, id, options)
+      // What is free on it may be taken by another purchase meanwhile.
+      for (; !payer.isBoundTo(link); payer = this.#payerFor(link, asked.quote, id, options))
+        await this.#peers.bind(link, payer, signal)
       const { crypto, ledger, keys, network } = this.#ports
       const ports = { crypto, domain: ledger.domain, session: keys.session, peer: network.peer }
       const payee = link.signer ?? zeroAddress

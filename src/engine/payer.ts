@@ -113,6 +113,17 @@ export class Payer {
     return Meter.owed(this.#meter)
   }
 
+  /** What it will owe once all that is being bought has come, where that has a size. */
+  get expected(): bigint {
+    let expected = this.owed
+    for (const [purchase, { quote }] of this.#running)
+      if (quote.size !== undefined)
+        expected +=
+          Price.owed(quote.price, quote.size) -
+          Price.owed(quote.price, this.acknowledged(purchase) ?? 0n)
+    return expected
+  }
+
   get isClosed(): boolean {
     return this.#lane() === undefined
   }
@@ -331,19 +342,16 @@ export class Payer {
   /** How the running streams want to be paid: the finest of their units, the tightest of their slacks. */
   #terms(): Promised.Terms {
     let [unit, slack]: [bigint | undefined, bigint | undefined] = [undefined, undefined]
-    let expected: bigint | undefined = this.owed
-    for (const [purchase, { quote, exact }] of this.#running) {
+    let isSized = true
+    for (const { quote, exact } of this.#running.values()) {
       const quantumPrice = Quote.quantumPrice(quote)
       const terms = Promised.termsOf(quote, Meter.credit(quantumPrice, this.promised))
       unit = unit === undefined || terms.unit < unit ? terms.unit : unit
       const allowed = exact ? 0n : terms.slack
       slack = slack === undefined || allowed < slack ? allowed : slack
-      if (quote.size === undefined || expected === undefined) expected = undefined
-      else
-        expected +=
-          Price.owed(quote.price, quote.size) -
-          Price.owed(quote.price, this.acknowledged(purchase) ?? 0n)
+      isSized &&= quote.size !== undefined
     }
+    const expected = isSized ? this.expected : undefined
     return { unit: unit ?? 1n, slack: this.#exactly ? 0n : (slack ?? 0n), expected }
   }
 

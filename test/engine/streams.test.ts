@@ -367,6 +367,30 @@ it('a lane that is used up ends the stream where it ends', async () => {
   expect(await settled(id)).toBe(100_001n)
 })
 
+it('a lane that cannot pay for two pays for one of them whole, and the other does not begin', async () => {
+  seller.node.serve('file', { price: Price.parse('1/B'), ...bytesOf(60_000) })
+  const { id } = await buyer.node.open(seller.address, { deposit: 100_000n })
+  const buy = async () => take(await buyer.node.consume(seller.address, 'file'))
+  const outcomes = await Promise.allSettled([buy(), buy()])
+  expect(outcomes).toMatchObject([
+    { status: 'fulfilled', value: { length: 60_000 } },
+    { status: 'rejected', reason: { code: 'NO_CHANNEL' } },
+  ])
+  expect(await settled(id)).toBe(60_000n)
+})
+
+it('a channel of which no lane holds a deposit is not taken for one that does', async () => {
+  seller.node.serve('small', { price: Price.parse('1/B'), ...bytesOf(60_000) })
+  seller.node.serve('large', { price: Price.parse('1/B'), ...bytesOf(100_000) })
+  const first = await buyer.node.open(seller.address, { deposit: 100_000n })
+  await take(await buyer.node.consume(seller.address, 'small'))
+  await buyer.node.topUp(first.id, { amount: 60_000n })
+  const second = await buyer.node.open(seller.address, { deposit: 100_000n })
+  expect(await take(await buyer.node.consume(seller.address, 'large'))).toHaveLength(100_000)
+  for (const { id } of [first, second]) await buyer.node.close(id)
+  expect(await seller.balance()).toBe(160_000n)
+})
+
 it('two channels with one peer pay by a lane each', async () => {
   const price = Price.parse('1/B')
   seller.node.serve('a', { price, ...bytesOf(100_000) })

@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import type { Hex } from '../../src/core/bytes.js'
 import { limits } from '../../src/core/limits.js'
 import * as Price from '../../src/core/price.js'
 import { buyFile } from '../../src/market/buy-file.js'
@@ -85,6 +86,41 @@ it('leaves a channel alone by which another file is to be bought to its end', as
   const { channelId, owed } = await buyFile(buyer.node, seller.address, long)
   expect(channelId).not.toBe(bought.channelId)
   expect(owed).toBe(2_000_000n)
+})
+
+it.each([
+  ['closed', () => buyer, async (id: Hex) => void (await buyer.node.close(id))],
+  ['closed by force', () => buyer, (id: Hex) => buyer.node.challenge(id)],
+  ['of another home', () => world.person('other', { funds: 10_000_000n }), async () => undefined],
+])('is not begun anew over what a channel has paid that is %s', async (_, who, end) => {
+  seller.node.serve('file', { price: Price.parse('1/B'), ...bytesOf(2_000_000) })
+  const interrupt = new AbortController()
+  const { signal } = interrupt
+  const buying = { out, budget: 3_000_000n }
+  const onProgress = (): void => interrupt.abort()
+  await expect(
+    buyFile(buyer.node, seller.address, { ...buying, signal, onProgress }),
+  ).rejects.toMatchObject({ code: 'ABORTED' })
+  const before = readFileSync(`${out}.part`)
+  await end(buyer.node.channels()[0]?.id ?? '0x')
+  const { node } = await who()
+  const count = node.channels().length
+  await expect(buyFile(node, seller.address, buying)).rejects.toMatchObject({
+    code: 'CHANNEL_CLOSED',
+  })
+  expect(node.channels()).toHaveLength(count)
+  expect(readFileSync(`${out}.part`).equals(before)).toBe(true)
+})
+
+it('is bought once more where it was taken away before its purchase was forgotten', async () => {
+  seller.node.serve('file', { price: Price.parse('1/B'), ...bytesOf(1_000) })
+  const buy = () => buyFile(buyer.node, seller.address, { out, budget: 3_000n })
+  await buy()
+  expect(await buy()).toMatchObject({ receipt: undefined })
+  rmSync(out)
+  expect(await buy()).toMatchObject({ receipt: { offset: 1_000n } })
+  expect(readFileSync(out).equals(content(1_000))).toBe(true)
+  expect(buyer.node.channels()).toHaveLength(1)
 })
 
 it('goes on where its seller stopped, once that one is back', async () => {

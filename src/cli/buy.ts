@@ -71,7 +71,6 @@ async function fetchFile(
       resource,
       signal,
       onStart(started) {
-        alive()
         purchase = started
         bar = announce(output, started)
       },

@@ -19,9 +19,10 @@ export async function sell(output: Output, file: string, options: SellOptions): 
   const hashing = output.progress('hashing', size)
   const onHashed = (bytes: number): void => hashing.update(BigInt(bytes), formatBytes(bytes))
   // Before the node listens: a buyer that comes back must find the file on offer.
-  const prepared = await prepareFile(file, { signal, onHashed })
+  const waiting = { output, signal, options }
+  const prepared = await patiently(waiting, () => prepareFile(file, { signal, onHashed }))
   hashing.done()
-  const node = await patiently({ output, signal, options }, () =>
+  const node = await patiently(waiting, () =>
     createNode({ ...nodeOptionsOf(options), listen: options.listen }),
   )
   try {

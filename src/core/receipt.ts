@@ -16,6 +16,13 @@ export const reasons = [
 
 export type Reason = (typeof reasons)[number]
 
+/**
+ * Whether a purchase that was drained for this reason is over. What has an end, and was stopped before it by its
+ * provider, is bought on once that provider is back.
+ */
+export const isOver = (reason: Reason, size: bigint | undefined): boolean =>
+  size === undefined || (reason !== 'provider-stopped' && reason !== 'provider-failed')
+
 export type Receipt = {
   readonly channelId: Hex
   readonly lane: bigint

@@ -329,11 +329,11 @@ export class Payee {
     this.#touch()
   }
 
-  /** The stream is over; `finished` when drained and paid. */
-  async end(stream: Stream, finished: boolean): Promise<void> {
+  /** The stream is over; cut off, unless it was drained and paid. */
+  async end(stream: Stream, ending: Meter.Ending): Promise<void> {
     if (!this.#remove(stream)) return
     const meter = Meter.release(this.#meter, stream.purchase, stream.sent)
-    this.#measure(finished ? Meter.finish(meter, stream.purchase) : meter)
+    this.#measure(Meter.end(meter, stream.purchase, ending))
     await this.#save()
   }
 

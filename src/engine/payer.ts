@@ -234,11 +234,11 @@ export class Payer {
     if (!spoken()) throw this.#failure
   }
 
-  /** The stream of `purchase` is over; `finished` when it was drained and receipted. */
-  async end(purchase: Hex, finished: boolean): Promise<void> {
+  /** The stream of `purchase` is over; cut off, unless it was drained and receipted. */
+  async end(purchase: Hex, ending: Meter.Ending): Promise<void> {
     this.#running.delete(purchase)
-    if (!finished) return
-    this.#meter = Meter.finish(this.#meter, purchase)
+    if (ending === 'cut') return
+    this.#meter = Meter.end(this.#meter, purchase, ending)
     await this.#commit()
   }
 

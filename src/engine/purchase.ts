@@ -323,7 +323,10 @@ export class Purchase implements AsyncIterable<Uint8Array> {
         'BAD_SIGNATURE',
         "The receipt does not bear the provider's signature.",
       )
-    await this.#payer.end(this.id, true)
+    await this.#payer.end(
+      this.id,
+      Receipt.isOver(end.reason, this.quote.size) ? 'finished' : 'paused',
+    )
     await this.#asked.stream.close()
     // What nobody waits for must not pile up.
     void this.#asked.reader.discard()
@@ -333,7 +336,7 @@ export class Purchase implements AsyncIterable<Uint8Array> {
   #fail(error: unknown): void {
     if (this.#failure !== undefined) return
     this.#failure = this.#link.isOpen ? error : (this.#link.failure ?? lostConnection)
-    void this.#payer.end(this.id, false)
+    void this.#payer.end(this.id, 'cut')
     this.#asked.stream.abort(error instanceof Error ? error : lostConnection)
     this.#reject(this.#failure)
     this.#changed.notify()

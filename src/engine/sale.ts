@@ -6,6 +6,7 @@ import * as Amount from '../core/amount.js'
 import { fromHex, type Hex, toHex } from '../core/bytes.js'
 import { SluiceError, toProblem } from '../core/errors.js'
 import type { Lane } from '../core/lane.js'
+import type * as Meter from '../core/meter.js'
 import * as StreamOpening from '../core/opening.js'
 import * as Quote from '../core/quote.js'
 import * as Receipt from '../core/receipt.js'
@@ -145,7 +146,7 @@ class Sale {
       closed.removeEventListener('abort', wake)
       this.#end('provider-stopped', payee)
       stream.sent = this.#position
-      await payee.end(stream, false)
+      await payee.end(stream, 'cut')
     }
   }
 
@@ -225,7 +226,11 @@ class Sale {
           break
         }
         const next = await nextOf(source, signal)
-        if (next === undefined || next.done) break
+        if (next === undefined) break
+        if (next.done) {
+          checkEnd(offer.quote, this.#position)
+          break
+        }
         await this.#sendPiece(next.value, offer, payee, stream)
       }
     } catch (error) {
@@ -324,10 +329,16 @@ class Sale {
     const digest = Receipt.digest(this.#ports.domain, receipt)
     if (recover(digest, this.#receipt) !== lane.sessionKey)
       throw new SaleError('BAD_SIGNATURE', 'The receipt is not what this stream delivered.')
-    await payee.end(stream, true)
+    await payee.end(stream, this.#ending(quote, purchase.acknowledged))
     const signature = sign(digest, this.#ports.signing)
     this.#send({ type: 'receipt', signature })
     onReceipt({ ...receipt, signatures: { payer: this.#receipt, payee: signature } })
+  }
+
+  /** A consumer that left something unacknowledged, and would have it again, is taken for one that was cut off. */
+  #ending({ size }: Quote.Quote, acknowledged: bigint): Meter.Ending {
+    if (Receipt.isOver(this.#reason, size)) return 'finished'
+    return acknowledged === this.#position ? 'paused' : 'cut'
   }
 
   #end(reason: Receipt.Reason, payee: Payee): void {
@@ -387,6 +398,15 @@ function checkPiece(quote: Quote.Quote, sent: bigint, data: Uint8Array, target: 
     )
     refuse(target > sent && data.length === 0, 'moves on without any bytes')
   }
+}
+
+/** A file that was cut short while it is on offer, for instance. @throws SaleError `BAD_SOURCE` */
+function checkEnd({ resource, size }: Quote.Quote, position: bigint): void {
+  if (size === undefined || position === size) return
+  throw new SaleError(
+    'BAD_SOURCE',
+    `The source of "${resource}" ends at ${position}, before its size of ${size}.`,
+  )
 }
 
 /** A stream that cannot be served, or a consumer that breaks the protocol. */

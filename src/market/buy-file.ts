@@ -65,7 +65,10 @@ export async function buyFile(
 ): Promise<BoughtFile> {
   const { out, budget, resource = '', signal, onProgress } = options
   const abortable = signal === undefined ? {} : { signal }
-  const found = await readNote(out)
+  const noted = await readNote(out)
+  // Whoever took the file away wants it once more.
+  const isGone = noted?.done !== undefined && !existsSync(out) && !existsSync(partOf(out))
+  const found = isGone ? undefined : noted
   const note: Note = found ?? { purchase: toHex(randomBytes(32)) }
   if (note.done !== undefined) return finish(out, note, note.done)
   let offer: Quote | undefined
@@ -173,18 +176,25 @@ async function findFile(
 }
 
 /**
- * What a closed channel paid for stays paid; another one would pay for it again from the first byte.
+ * What a channel paid for that is not live any more, or not of this home, stays paid; another one would pay for
+ * it again from the first byte.
  * @throws FileError `CHANNEL_CLOSED`
  */
 async function checkChannel(node: Node, out: string, { channelId }: Note): Promise<void> {
-  const phase = channelId && node.channel(channelId)?.phase
-  if (phase !== 'closing' && phase !== 'closed') return
-  const { size } = existsSync(partOf(out)) ? await stat(partOf(out)) : { size: 0 }
-  if (size === 0) return
+  if (channelId === undefined || !existsSync(partOf(out))) return
+  const phase = node.channel(channelId)?.phase
+  const { size } = await stat(partOf(out))
+  if (phase === 'live' || size === 0) return
+  const what =
+    phase === undefined
+      ? 'not of this home. Give the --home that it was begun with'
+      : phase === 'challenged' || phase === 'frozen'
+        ? 'being closed by force, so they cannot be counted any more'
+        : 'closed, so they cannot be counted any more'
   throw new FileError(
     'CHANNEL_CLOSED',
-    `The channel that paid for the first ${size} bytes of ${out} is closed, so they cannot be counted ` +
-      `any more. To buy the file anew, from its start, delete ${partOf(out)} and ${noteOf(out)}.`,
+    `The channel that paid for the first ${size} bytes of ${out} is ${what}. To buy the file anew, ` +
+      `from its start, delete ${partOf(out)} and ${noteOf(out)}.`,
   )
 }
 

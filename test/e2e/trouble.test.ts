@@ -1,11 +1,11 @@
 /** What goes wrong for people: each time a stable code and a sentence that helps, and nobody else falls over. */
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { seeded } from '../support/child.js'
-import { makeScratch, reap, run, seedOf } from '../support/processes.js'
+import { makeScratch, reap, run, seedOf, sluice } from '../support/processes.js'
 import { Market } from './market.js'
 
 const scratch = makeScratch('trouble')
@@ -52,6 +52,16 @@ describe('selling', () => {
     server.close()
   })
 
+  it('is interrupted while it reads the file', async () => {
+    const large = join(scratch.path, 'large')
+    writeFileSync(large, '')
+    truncateSync(large, 16 * 2 ** 30)
+    const selling = sluice([...sell(large), '--ledger', market.url, '--json'])
+    await selling.event('progress')
+    const { code, error } = await selling.kill('SIGINT')
+    expect({ code, error: error?.code }).toEqual({ code: 130, error: 'INTERRUPTED' })
+  })
+
   it('from a home where a seller runs', async () => {
     const again = ['sell', market.file, '--price', '3/KiB', '--home', market.home('seller')]
     await fails(again, 'HOME_IN_USE', /Process \d+/)
@@ -73,6 +83,24 @@ describe('buying', () => {
       /holds 0.*needs 99999.*Fund it/,
     )
     expect(existsSync(join(scratch.path, 'bought'))).toBe(false)
+  })
+
+  it('a file that changed on its seller’s disk: it has patience, and then an end', async () => {
+    const file = join(scratch.path, 'changing')
+    writeFileSync(file, 'as it was')
+    const on = ['--ledger', market.url, '--json']
+    const selling = sluice([...sell(file), ...on])
+    const { multiaddr } = await selling.event('listening')
+    writeFileSync(file, 'as it is')
+    const rich = home('rich')
+    await run(['keys', '--fund', '1000', ...rich, ...on])
+    const args = ['buy', String(multiaddr), '--budget', '1000', ...rich, '--patience', '1']
+    await fails(
+      [...args, '--out', join(scratch.path, 'changed')],
+      'SELLER_STOPPED',
+      /run this again/,
+    )
+    await selling.kill('SIGINT')
   })
 
   it('to where nothing can be written', async () => {

@@ -326,6 +326,14 @@ describe('a source', () => {
     expect(seller.problems.map(({ message }) => message).join()).toContain('the tape broke')
   })
 
+  it('that ends before its size is told to its owner, and is bought no further', async () => {
+    sell(async function* () {
+      yield content(10_000)
+    })
+    expect(await outcome()).toMatchObject({ offset: 10_000n, reason: 'provider-failed' })
+    expect(seller.problems).toMatchObject([{ code: 'BAD_SOURCE' }])
+  })
+
   it('that cannot even be opened is told to its owner, not to the buyer', async () => {
     sell(() => {
       throw new Error('/home/alice/secret is gone')

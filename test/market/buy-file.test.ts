@@ -2,6 +2,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import type { Hex } from '../../src/core/bytes.js'
+import { limits } from '../../src/core/limits.js'
 import * as Price from '../../src/core/price.js'
 import { buyFile } from '../../src/market/buy-file.js'
 import { bytesOf, content, endlessBytes } from '../engine/support/wares.js'
@@ -84,6 +86,79 @@ it('leaves a channel alone by which another file is to be bought to its end', as
   const { channelId, owed } = await buyFile(buyer.node, seller.address, long)
   expect(channelId).not.toBe(bought.channelId)
   expect(owed).toBe(2_000_000n)
+})
+
+it.each([
+  ['closed', () => buyer, async (id: Hex) => void (await buyer.node.close(id))],
+  ['closed by force', () => buyer, (id: Hex) => buyer.node.challenge(id)],
+  ['of another home', () => world.person('other', { funds: 10_000_000n }), async () => undefined],
+])('is not begun anew over what a channel has paid that is %s', async (_, who, end) => {
+  seller.node.serve('file', { price: Price.parse('1/B'), ...bytesOf(2_000_000) })
+  const interrupt = new AbortController()
+  const { signal } = interrupt
+  const buying = { out, budget: 3_000_000n }
+  const onProgress = (): void => interrupt.abort()
+  await expect(
+    buyFile(buyer.node, seller.address, { ...buying, signal, onProgress }),
+  ).rejects.toMatchObject({ code: 'ABORTED' })
+  const before = readFileSync(`${out}.part`)
+  await end(buyer.node.channels()[0]?.id ?? '0x')
+  const { node } = await who()
+  const count = node.channels().length
+  await expect(buyFile(node, seller.address, buying)).rejects.toMatchObject({
+    code: 'CHANNEL_CLOSED',
+  })
+  expect(node.channels()).toHaveLength(count)
+  expect(readFileSync(`${out}.part`).equals(before)).toBe(true)
+})
+
+it('is bought once more where it was taken away before its purchase was forgotten', async () => {
+  seller.node.serve('file', { price: Price.parse('1/B'), ...bytesOf(1_000) })
+  const buy = () => buyFile(buyer.node, seller.address, { out, budget: 3_000n })
+  await buy()
+  expect(await buy()).toMatchObject({ receipt: undefined })
+  rmSync(out)
+  expect(await buy()).toMatchObject({ receipt: { offset: 1_000n } })
+  expect(readFileSync(out).equals(content(1_000))).toBe(true)
+  expect(buyer.node.channels()).toHaveLength(1)
+})
+
+it('goes on where its seller stopped, once that one is back', async () => {
+  const price = Price.parse('1/B')
+  const stop = new AbortController()
+  seller.node.serve('file', { price, ...bytesOf(2_000_000), signal: stop.signal })
+  const buying = { out, budget: 3_000_000n }
+  const onProgress = (): void => stop.abort()
+  await expect(
+    buyFile(buyer.node, seller.address, { ...buying, onProgress }),
+  ).rejects.toMatchObject({ code: 'SELLER_STOPPED' })
+  seller.node.serve('file', { price, ...bytesOf(2_000_000) })
+  let from = 0n
+  const onStart = ({ position }: { readonly position: bigint }): void => {
+    from = position
+  }
+  const { owed } = await buyFile(buyer.node, seller.address, { ...buying, onStart })
+  expect(from).toBeGreaterThan(0n)
+  expect(owed).toBe(2_000_000n)
+  expect(readFileSync(out).equals(content(2_000_000))).toBe(true)
+})
+
+it('asks as often as it likes for a file that cannot be read, and has it once it can', async () => {
+  let isReadable = false
+  const whole = bytesOf(1_000)
+  seller.node.serve('file', {
+    ...whole,
+    price: Price.parse('1/B'),
+    open(offset, signal) {
+      if (isReadable) return whole.open(offset, signal)
+      throw new Error('the file changed')
+    },
+  })
+  const buy = () => buyFile(buyer.node, seller.address, { out, budget: 6_000n })
+  for (let times = 0; times <= limits.restartsMax; times++)
+    await expect(buy()).rejects.toMatchObject({ code: 'SELLER_STOPPED' })
+  isReadable = true
+  expect(await buy()).toMatchObject({ bytes: 1_000n, owed: 1_000n })
 })
 
 it('takes a stream of no known size for no file, and pays nothing', async () => {

@@ -466,7 +466,7 @@ export function checkBudget(
   if (budget === undefined || budget >= total) return total
   throw new NodeError(
     'BUDGET_TOO_SMALL',
-    `"${resource}" costs ${total}, the budget is ${budget}. Nothing was paid; give a larger --budget.`,
+    `"${resource}" costs ${total}, the budget is ${budget}: nothing is bought. Give a larger one.`,
   )
 }
 

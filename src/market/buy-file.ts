@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs'
 import { open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { equals, type Hex, toHex } from '../core/bytes.js'
+import { SluiceError } from '../core/errors.js'
 import type { Quote } from '../core/quote.js'
 import type { Receipt } from '../core/receipt.js'
 import { checkAsset, checkBudget, type Node } from '../engine/node.js'
@@ -65,6 +66,7 @@ export async function buyFile(
 ): Promise<BoughtFile> {
   const { out, budget, resource = '', signal, onProgress } = options
   const abortable = signal === undefined ? {} : { signal }
+  if (out === '') throw new FileError('FILE_UNWRITABLE', 'Say where the file is to go.')
   const noted = await readNote(out)
   // Whoever took the file away wants it once more.
   const isGone = noted?.done !== undefined && !existsSync(out) && !existsSync(partOf(out))
@@ -89,13 +91,16 @@ export async function buyFile(
     note.channelId = channel.id
     await writeNote(out, note)
   }
-  const purchase = await node.consume(address, resource, {
+  const terms = {
     budget,
     purchase: note.purchase,
     channel: note.channelId,
-    acknowledge: 'manual',
+    acknowledge: 'manual' as const,
     ...(onProgress === undefined ? {} : { onAcknowledged: onProgress }),
     ...abortable,
+  }
+  const purchase = await node.consume(address, resource, terms).catch((error) => {
+    throw otherTerms(out, error) ?? error
   })
   options.onStart?.(purchase)
   const sha256 = await download(purchase, partOf(out))
@@ -110,7 +115,7 @@ export async function buyFile(
   if (quote.sha256 !== undefined && !equals(quote.sha256, sha256))
     throw new FileError(
       'FILE_DAMAGED',
-      `The seller delivered other bytes than it promised; they are in ${partOf(out)}, and were paid.`,
+      `The seller delivered other bytes than it promised; they are in ${partOf(out)}, and were paid. ${anew(out)}`,
     )
   const done = {
     bytes: String(receipt.offset),
@@ -119,6 +124,20 @@ export async function buyFile(
   }
   await writeNote(out, { ...note, channelId, done })
   return { ...(await finish(out, { ...note, channelId }, done)), receipt }
+}
+
+const anew = (out: string): string =>
+  `To buy the file anew, from its start, delete ${partOf(out)} and ${noteOf(out)}.`
+
+/** A file that was begun with another seller, resource or price cannot be gone on with, which is no fault of the budget. */
+function otherTerms(out: string, error: unknown): FileError | undefined {
+  const code = error instanceof SluiceError ? error.code : ''
+  if (!existsSync(partOf(out)) || !['NO_CHANNEL', 'QUOTE_CHANGED'].includes(code)) return undefined
+  const why =
+    code === 'NO_CHANNEL'
+      ? 'The channel that pays for it is with another seller, or is being closed.'
+      : 'This seller now offers another file, or another price, under that name.'
+  return new FileError('OTHER_PURCHASE', `${out} was begun before. ${why} ${anew(out)}`)
 }
 
 /** What the file costs. @throws FileError `PRICE_UNFIT`, `NOT_A_FILE` */
@@ -193,8 +212,7 @@ async function checkChannel(node: Node, out: string, { channelId }: Note): Promi
         : 'closed, so they cannot be counted any more'
   throw new FileError(
     'CHANNEL_CLOSED',
-    `The channel that paid for the first ${size} bytes of ${out} is ${what}. To buy the file anew, ` +
-      `from its start, delete ${partOf(out)} and ${noteOf(out)}.`,
+    `The channel that paid for the first ${size} bytes of ${out} is ${what}. ${anew(out)}`,
   )
 }
 
@@ -222,10 +240,7 @@ async function readNote(out: string): Promise<Note | undefined> {
   } catch (cause) {
     if (!(cause instanceof SyntaxError)) throw diskError(cause, path)
   }
-  throw new FileError(
-    'FILE_DAMAGED',
-    `${path} is damaged; delete it and ${partOf(out)} to buy the file anew.`,
-  )
+  throw new FileError('FILE_DAMAGED', `${path} is damaged. ${anew(out)}`)
 }
 
 /** Replaced whole and synced, so that a crash leaves the old note or the new one. */

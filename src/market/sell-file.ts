@@ -131,6 +131,7 @@ export class FileError extends SluiceError {
       | 'FILE_DAMAGED'
       | 'FILE_EXISTS'
       | 'CHANNEL_CLOSED'
+      | 'OTHER_PURCHASE'
       | 'DISK_FULL'
       | 'SELLER_STOPPED'
       | 'PRICE_UNFIT'

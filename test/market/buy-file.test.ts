@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { Hex } from '../../src/core/bytes.js'
 import { limits } from '../../src/core/limits.js'
 import * as Price from '../../src/core/price.js'
-import { buyFile } from '../../src/market/buy-file.js'
+import { type BuyFileOptions, buyFile } from '../../src/market/buy-file.js'
 import { bytesOf, content, endlessBytes } from '../engine/support/wares.js'
 import { createWorld, type Person, type World } from '../support/world.js'
 
@@ -27,6 +27,15 @@ afterEach(async () => {
   rmSync(directory, { recursive: true })
   await world.close()
 })
+
+/** Begins to buy, and is interrupted once some of it is paid. */
+async function begin(options: BuyFileOptions): Promise<void> {
+  const interrupt = new AbortController()
+  const { signal } = interrupt
+  const onProgress = (): void => interrupt.abort()
+  const buying = buyFile(buyer.node, seller.address, { ...options, signal, onProgress })
+  await expect(buying).rejects.toMatchObject({ code: 'ABORTED' })
+}
 
 it.each([
   ['holds what it costs', 1_000n],
@@ -74,12 +83,7 @@ it('leaves a channel alone by which another file is to be bought to its end', as
   seller.node.serve('long', { price: Price.parse('1/B'), ...bytesOf(2_000_000) })
   seller.node.serve('short', { price: Price.parse('1/B'), ...bytesOf(10) })
   const long = { out, budget: 3_000_000n, resource: 'long' }
-  const interrupt = new AbortController()
-  const { signal } = interrupt
-  const onProgress = (): void => interrupt.abort()
-  await expect(
-    buyFile(buyer.node, seller.address, { ...long, signal, onProgress }),
-  ).rejects.toMatchObject({ code: 'ABORTED' })
+  await begin(long)
   const short = { out: `${out}.short`, budget: 20n, resource: 'short' }
   const bought = await buyFile(buyer.node, seller.address, short)
   await buyer.node.close(bought.channelId ?? '0x')
@@ -94,13 +98,8 @@ it.each([
   ['of another home', () => world.person('other', { funds: 10_000_000n }), async () => undefined],
 ])('is not begun anew over what a channel has paid that is %s', async (_, who, end) => {
   seller.node.serve('file', { price: Price.parse('1/B'), ...bytesOf(2_000_000) })
-  const interrupt = new AbortController()
-  const { signal } = interrupt
   const buying = { out, budget: 3_000_000n }
-  const onProgress = (): void => interrupt.abort()
-  await expect(
-    buyFile(buyer.node, seller.address, { ...buying, signal, onProgress }),
-  ).rejects.toMatchObject({ code: 'ABORTED' })
+  await begin(buying)
   const before = readFileSync(`${out}.part`)
   await end(buyer.node.channels()[0]?.id ?? '0x')
   const { node } = await who()
@@ -110,6 +109,25 @@ it.each([
   })
   expect(node.channels()).toHaveLength(count)
   expect(readFileSync(`${out}.part`).equals(before)).toBe(true)
+})
+
+it.each([
+  ['seller', '1/B', () => world.person('rival')],
+  ['price', '2/B', async () => seller],
+])('says that it was begun with another %s', async (_, price, who) => {
+  const wares = bytesOf(2_000_000)
+  const stop = new AbortController()
+  seller.node.serve('file', { price: Price.parse('1/B'), ...wares, signal: stop.signal })
+  const buying = { out, budget: 5_000_000n }
+  await begin(buying)
+  stop.abort()
+  const other = await who()
+  other.node.serve('file', { price: Price.parse(price), ...wares })
+  const before = readFileSync(`${out}.part`)
+  const again = buyFile(buyer.node, other.address, buying)
+  await expect(again).rejects.toMatchObject({ code: 'OTHER_PURCHASE' })
+  expect(readFileSync(`${out}.part`).equals(before)).toBe(true)
+  expect(buyer.node.channels()).toHaveLength(1)
 })
 
 it('is bought once more where it was taken away before its purchase was forgotten', async () => {

@@ -33,6 +33,7 @@ import type { Payer } from './payer.js'
 import { Peers } from './peers.js'
 import type { Ledger, Network, Random, Sleep, Store } from './ports.js'
 import * as Purchase from './purchase.js'
+import { tell } from './tell.js'
 
 export type NodePorts = {
   readonly network: Network
@@ -120,7 +121,7 @@ export class Node {
       onPayment: (role, { channelId, id }, by) => {
         if (role === 'payee') this.#defender.changed(channelId)
         const total = this.#lanes.claim(channelId, id)
-        this.events.emit('payment', { role, channelId, lane: id, by, total })
+        tell(() => this.events.emit('payment', { role, channelId, lane: id, by, total }))
       },
     })
     const redeemFee = (asset: Address): bigint =>
@@ -150,7 +151,7 @@ export class Node {
           this.#lanes.update(channel)
           this.#peers.changed(channel)
           this.#defender.changed(channel.id)
-          this.events.emit('channel', channel)
+          tell(() => this.events.emit('channel', channel))
         },
         onMissing: (channel) => this.#contacts.reach(channel),
         versionMax: (id) => bonds.versionMax(id),
@@ -182,7 +183,7 @@ export class Node {
       lanes: this.#lanes,
       welcome: (offer, link) => this.#channels.welcome(offer, link),
       reach: (channel, signer, signal) => this.#contacts.linkTo(channel, signer, signal),
-      onPeer: ({ peer }, connected) => this.events.emit('peer', { peer, connected }),
+      onPeer: ({ peer }, connected) => tell(() => this.events.emit('peer', { peer, connected })),
       onLost: (signer) => this.#contacts.lost(signer),
       onProblem: (error) => this.#problem(error),
     })
@@ -216,7 +217,7 @@ export class Node {
       lanes: this.#lanes,
       channel: (id) => this.#book.get(id),
       ended: this.#ended.signal,
-      onReceipt: (receipt) => this.events.emit('receipt', receipt),
+      onReceipt: (receipt) => tell(() => this.events.emit('receipt', receipt)),
       onProblem: (error) => this.#problem(error),
     })
   }
@@ -378,7 +379,7 @@ export class Node {
       signal?.addEventListener('abort', abort, { once: true })
       if (signal?.aborted) abort()
       purchase.receipt
-        .then((receipt) => this.events.emit('receipt', receipt))
+        .then((receipt) => tell(() => this.events.emit('receipt', receipt)))
         .catch(() => undefined)
         .finally(() => signal?.removeEventListener('abort', abort))
       return purchase
@@ -450,7 +451,7 @@ export class Node {
     if (this.#ended.signal.aborted) return
     const { code, message } = toProblem(error)
     const problem = error instanceof SluiceError ? error : new NodeError(code, message)
-    this.events.emit('problem', problem)
+    tell(() => this.events.emit('problem', problem))
   }
 }
 

@@ -29,6 +29,7 @@ import type {
   Sleep,
   Store,
 } from './ports.js'
+import { tell } from './tell.js'
 import { Talk, watchProtocol } from './watch-talk.js'
 
 export type TowerPorts = {
@@ -201,7 +202,7 @@ export class Tower {
 
   async #onDone(key: string, action: Action): Promise<void> {
     const seat = Number(key.slice(key.indexOf('/') + 1))
-    this.events.emit('action', { channelId: channelOf(key), seat, action })
+    tell(() => this.events.emit('action', { channelId: channelOf(key), seat, action }))
     await this.#held.countAction(key)
   }
 
@@ -309,7 +310,7 @@ export class Tower {
     Appointment.check(context, appointment, this.#held.get(key))
     const isContested = view.challenge !== undefined || this.#guard.tends(key)
     await this.#held.put(channelId, client, appointment, isContested)
-    this.events.emit('appointment', { channelId, seat, version: newest.version })
+    tell(() => this.events.emit('appointment', { channelId, seat, version: newest.version }))
     if (view.challenge !== undefined) this.#guard.tend(key)
     return time
   }
@@ -332,7 +333,8 @@ export class Tower {
   }
 
   #problem(error: unknown): void {
-    if (!this.#ended.signal.aborted) this.events.emit('problem', asSluiceError(error))
+    if (this.#ended.signal.aborted) return
+    tell(() => this.events.emit('problem', asSluiceError(error)))
   }
 }
 

@@ -163,7 +163,10 @@ async function finish(
   { channelId }: Note,
   { bytes, owed, sha256 }: NonNullable<Note['done']>,
 ): Promise<BoughtFile> {
-  if (existsSync(partOf(out))) await replace(partOf(out), out)
+  if (existsSync(partOf(out))) {
+    checkFree(out, `and run this again: the file is paid and lies in ${partOf(out)}`)
+    await replace(partOf(out), out)
+  }
   return {
     channelId,
     bytes: BigInt(bytes),
@@ -188,10 +191,13 @@ async function findFile(
       info.isFile() && info.size === size && equals(sha256, await hashFile(out, undefined, signal))
     if (isSame) return { channelId: undefined, bytes: size, owed: 0n, sha256, receipt: undefined }
   }
-  for (const path of [out, partOf(out)])
-    if (existsSync(path))
-      throw new FileError('FILE_EXISTS', `${path} exists; move it away or choose another --out.`)
+  for (const path of [out, partOf(out)]) checkFree(path, 'or choose another --out')
   return undefined
+}
+
+/** @throws FileError `FILE_EXISTS` */
+function checkFree(path: string, what: string): void {
+  if (existsSync(path)) throw new FileError('FILE_EXISTS', `${path} exists; move it away ${what}.`)
 }
 
 /**

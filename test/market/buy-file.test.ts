@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
@@ -139,6 +139,17 @@ it('is bought once more where it was taken away before its purchase was forgotte
   expect(await buy()).toMatchObject({ receipt: { offset: 1_000n } })
   expect(readFileSync(out).equals(content(1_000))).toBe(true)
   expect(buyer.node.channels()).toHaveLength(1)
+})
+
+it('replaces nothing that came to lie in its place meanwhile', async () => {
+  seller.node.serve('file', { price: Price.parse('1/B'), ...bytesOf(1_000) })
+  const buy = (onStart?: () => void) =>
+    buyFile(buyer.node, seller.address, { out, budget: 3_000n, ...(onStart && { onStart }) })
+  await expect(buy(() => writeFileSync(out, 'mine'))).rejects.toMatchObject({ code: 'FILE_EXISTS' })
+  expect(readFileSync(out, 'utf8')).toBe('mine')
+  rmSync(out)
+  expect(await buy()).toMatchObject({ bytes: 1_000n, owed: 1_000n })
+  expect(readFileSync(out).equals(content(1_000))).toBe(true)
 })
 
 it('goes on where its seller stopped, once that one is back', async () => {

@@ -47,15 +47,38 @@ export async function close(
       )
     if (wanted.length === 0 && !output.json)
       output.event('none', {}, `No open channels in ${homeOf(options)}.`)
-    // Disputes run side by side: each takes its two windows.
-    if (options.force) await Promise.all(wanted.map((channel) => force(node, channel, waiting)))
-    else for (const channel of wanted) await together(node, channel.id, waiting)
+    const end = options.force ? force : together
+    // Side by side: a dispute takes its two windows, and a peer that is away keeps us from no other one.
+    const ends = await Promise.allSettled(wanted.map((channel) => end(node, channel, waiting)))
+    check(output, wanted, ends)
   } finally {
     await node.stop()
   }
 }
 
-async function together(node: Node, id: Hex, waiting: Waiting): Promise<void> {
+/** @throws why the only one wanted is not closed, or how many of several are not */
+function check(
+  output: Output,
+  wanted: readonly Channel[],
+  ends: readonly PromiseSettledResult<void>[],
+): void {
+  const failed = ends.flatMap((end, at) =>
+    end.status === 'rejected' ? { id: wanted[at]?.id ?? '', error: end.reason } : [],
+  )
+  const [first] = failed
+  if (first === undefined) return
+  if (wanted.length === 1 || failed.some(({ error }) => error === interrupted)) throw first.error
+  for (const { id, error } of failed) {
+    const { code, message } = toProblem(error)
+    output.event('open', { channelId: id, code, message }, `${short(id)} is still open: ${message}`)
+  }
+  throw new SluiceError(
+    'STILL_OPEN',
+    `${failed.length} of ${wanted.length} channels are still open. Run this again once their peers are back, or with --force.`,
+  )
+}
+
+async function together(node: Node, { id }: Channel, waiting: Waiting): Promise<void> {
   const { output, signal } = waiting
   const { complete, seat, phase } = await patiently(waiting, () => node.close(id, { signal }))
   const balance = complete?.body.outcome.balances[seat]?.[0] ?? 0n

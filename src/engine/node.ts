@@ -467,7 +467,7 @@ export function checkBudget(
   if (budget === undefined || budget >= total) return total
   throw new NodeError(
     'BUDGET_TOO_SMALL',
-    `"${resource}" costs ${total}, the budget is ${budget}: nothing is bought. Give a larger one.`,
+    `"${resource}" costs ${total}, the budget is ${budget}: nothing is bought. Give a larger --budget.`,
   )
 }
 

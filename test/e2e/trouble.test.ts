@@ -137,3 +137,30 @@ describe('buying', () => {
     expect(await market.balances()).toEqual(before)
   })
 })
+
+describe('closing', () => {
+  it('where one peer is away closes with the other one, and says which channel is left', async () => {
+    const owner = [...home('owner'), '--ledger', market.url, '--json']
+    await run(['keys', '--fund', '100000', ...owner])
+    const selling = sluice([...sell(market.file), '--ledger', market.url, '--json'])
+    const { multiaddr } = await selling.event('listening')
+    const channels: unknown[] = []
+    for (const [at, address] of [market.multiaddr, String(multiaddr)].entries()) {
+      const terms = ['--out', join(scratch.path, `kept-${at}`), '--budget', '40000', '--keep']
+      const buying = sluice(['buy', address, ...terms, ...owner])
+      channels.push((await buying.event('bought')).channelId)
+      await buying.ended
+    }
+    await selling.kill()
+    const { lines, ended } = sluice(['close', '--patience', '1', ...owner])
+    expect(await ended).toMatchObject({
+      code: 1,
+      error: { code: 'STILL_OPEN', message: expect.stringMatching(/1 of 2 .*--force/) },
+    })
+    const told = lines.filter(({ event }) => event === 'settled' || event === 'open')
+    expect(told).toMatchObject([
+      { event: 'settled', channelId: channels[0] },
+      { event: 'open', channelId: channels[1], code: 'PEER_UNREACHABLE' },
+    ])
+  })
+})

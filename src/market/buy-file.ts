@@ -105,7 +105,18 @@ export async function buyFile(
   options.onStart?.(purchase)
   const sha256 = await download(purchase, partOf(out))
   const receipt = await purchase.receipt
-  const { quote, channelId } = purchase
+  checkWhole(out, purchase.quote, receipt, sha256)
+  const done = {
+    bytes: String(receipt.offset),
+    owed: String(receipt.owed),
+    sha256: Buffer.from(sha256).toString('hex'),
+  }
+  await writeNote(out, { ...note, done })
+  return { ...(await finish(out, note, done)), receipt }
+}
+
+/** @throws FileError `SELLER_STOPPED`, `FILE_DAMAGED` */
+function checkWhole(out: string, quote: Quote, receipt: Receipt, sha256: Uint8Array): void {
   if (receipt.offset !== quote.size)
     throw new FileError(
       'SELLER_STOPPED',
@@ -117,13 +128,6 @@ export async function buyFile(
       'FILE_DAMAGED',
       `The seller delivered other bytes than it promised; they are in ${partOf(out)}, and were paid. ${anew(out)}`,
     )
-  const done = {
-    bytes: String(receipt.offset),
-    owed: String(receipt.owed),
-    sha256: Buffer.from(sha256).toString('hex'),
-  }
-  await writeNote(out, { ...note, channelId, done })
-  return { ...(await finish(out, { ...note, channelId }, done)), receipt }
 }
 
 const anew = (out: string): string =>

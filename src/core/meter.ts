@@ -291,22 +291,18 @@ export function release(meter: Meter, id: Hex, sent: bigint): Meter {
 /** The purchase is drained: everything sent was acknowledged. */
 export const finish = (meter: Meter, id: Hex): Meter => replace(meter, id, { finished: true })
 
-/**
- * The stream is drained, but not its purchase: the provider stopped before its end. All that was sent is
- * acknowledged, so whoever comes back for the rest does not come once too often.
- */
-export function pause(meter: Meter, id: Hex): Meter {
-  const { restarts = 0 } = find(meter, id) ?? {}
-  return replace(meter, id, { restarts: Math.max(0, restarts - 1) })
-}
-
-/** How a stream ends: cut off, drained with more to come, or drained for good. */
+/** How a stream ends: cut off, drained before the end of its purchase by a provider that stopped, or drained for good. */
 export type Ending = 'cut' | 'paused' | 'finished'
 
-/** The meter after a stream of `id` that ended so. */
+/**
+ * The meter after a stream of `id` that ended so. Where it was paused all that was sent is acknowledged, so whoever
+ * comes back for the rest does not come once too often.
+ */
 export function end(meter: Meter, id: Hex, ending: Ending): Meter {
   if (ending === 'finished') return finish(meter, id)
-  return ending === 'paused' ? pause(meter, id) : meter
+  if (ending === 'cut') return meter
+  const { restarts = 0 } = find(meter, id) ?? {}
+  return replace(meter, id, { restarts: Math.max(0, restarts - 1) })
 }
 
 /** Whether no purchase is to be resumed. */

@@ -75,7 +75,7 @@ export async function buyFile(
   if (note.done !== undefined) return finish(out, note, note.done)
   let offer: Quote | undefined
   if (found === undefined) {
-    offer = await askFor(node, address, resource, signal)
+    offer = await askFor(node, address, resource, abortable)
     const present = await findFile(out, offer, signal)
     if (present !== undefined) return present
     checkAsset(offer, node.asset)
@@ -84,7 +84,7 @@ export async function buyFile(
   }
   await checkChannel(node, out, note)
   if (note.channelId === undefined || node.channel(note.channelId)?.phase !== 'live') {
-    offer ??= await askFor(node, address, resource, signal)
+    offer ??= await askFor(node, address, resource, abortable)
     // One that was kept will do, if it holds what the file costs and nothing else is to go on with it.
     const enough = checkBudget(offer, budget)
     const channel = await node.open(address, { deposit: budget, enough, ...abortable })
@@ -149,9 +149,9 @@ async function askFor(
   node: Node,
   address: string,
   resource: string,
-  signal: AbortSignal | undefined,
+  options: { readonly signal?: AbortSignal },
 ): Promise<Quote> {
-  const quote = await node.quote(address, resource, signal === undefined ? {} : { signal })
+  const quote = await node.quote(address, resource, options)
   checkPrice(quote.price)
   if (quote.size === undefined)
     throw new FileError(

@@ -190,6 +190,11 @@ it('asks as often as it likes for a file that cannot be read, and has it once it
   expect(await buy()).toMatchObject({ bytes: 1_000n, owed: 1_000n })
 })
 
+it('asks for a name before anything is bought', async () => {
+  const buying = buyFile(buyer.node, seller.address, { out: '', budget: 6_000n })
+  await expect(buying).rejects.toMatchObject({ code: 'FILE_UNWRITABLE' })
+})
+
 it('takes a stream of no known size for no file, and pays nothing', async () => {
   seller.node.serve('radio', { price: Price.parse('1/B'), ...endlessBytes() })
   const buying = buyFile(buyer.node, seller.address, { out, budget: 6_000n })
